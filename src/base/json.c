@@ -1,0 +1,57 @@
+/* json.c - Jansson with our errors. */
+#include "base/json.h"
+
+#include <stdlib.h>
+
+#include "base/file.h"
+
+sv_status sv_json_parse(const char *text, size_t len, const char *name, json_t **out, sv_error *err) {
+    json_error_t problem;
+    *out = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &problem);
+    if (*out) return SV_OK;
+    return sv_fail_at(err, SV_ERR_INPUT, problem.position, "%s: not valid JSON: line %d, column %d: %s", name,
+                      problem.line, problem.column, problem.text);
+}
+
+sv_status sv_json_load(const char *path, json_t **out, sv_error *err) {
+    char *text;
+    size_t len;
+    *out = NULL;
+    sv_status s = sv_file_read(path, SV_JSON_MAX_BYTES, &text, &len, err);
+    if (s) return s;
+    s = sv_json_parse(text, len, path, out, err);
+    free(text);
+    return s;
+}
+
+sv_status sv_json_save(const char *path, const json_t *value, sv_error *err) {
+    sv_file_writer w;
+    sv_status s = sv_file_writer_open(&w, path, err);
+    if (s) return s;
+    if (json_dumpf(value, w.stream, JSON_INDENT(2) | JSON_ENCODE_ANY) != 0 || fputc('\n', w.stream) == EOF) {
+        s = sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot write", path);
+        sv_file_writer_abort(&w);
+        return s;
+    }
+    return sv_file_writer_commit(&w, err);
+}
+
+int64_t sv_json_int(const json_t *object, const char *key, int64_t fallback) {
+    const json_t *v = json_object_get(object, key);
+    return json_is_integer(v) ? json_integer_value(v) : fallback;
+}
+
+double sv_json_real(const json_t *object, const char *key, double fallback) {
+    const json_t *v = json_object_get(object, key);
+    return json_is_number(v) ? json_number_value(v) : fallback;
+}
+
+bool sv_json_bool(const json_t *object, const char *key, bool fallback) {
+    const json_t *v = json_object_get(object, key);
+    return json_is_boolean(v) ? json_boolean_value(v) : fallback;
+}
+
+const char *sv_json_text(const json_t *object, const char *key, const char *fallback) {
+    const json_t *v = json_object_get(object, key);
+    return json_is_string(v) ? json_string_value(v) : fallback;
+}

@@ -1,0 +1,32 @@
+/*
+ * command.h - what a command of the program is. Each lives in its own cmd_NAME.c and is listed in main.c.
+ */
+#ifndef SV_CLI_COMMAND_H
+#define SV_CLI_COMMAND_H
+
+#include "base/status.h"
+
+typedef struct sv_command {
+    const char *name;
+    const char *summary; /* one line, for the list of commands */
+    const char *help;    /* the whole help text: usage line, options, examples */
+    /* argv[0] is the command's name. Returns the exit status. */
+    int (*run)(int argc, char **argv);
+} sv_command;
+
+/* Prints "sleepvlm NAME: message" to stderr and returns the exit status that belongs to the error. */
+int sv_cli_fail(const sv_command *command, const sv_error *err);
+
+/* Prints a usage error with a hint at --help; returns 2. */
+int sv_cli_usage(const sv_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints the help of the command to stdout; returns 0. */
+int sv_cli_help(const sv_command *command);
+
+/* True after SIGINT or SIGTERM; handlers are installed by main. */
+bool sv_cli_interrupted(void);
+
+extern const sv_command sv_cmd_bench, sv_cmd_eval, sv_cmd_features, sv_cmd_generate, sv_cmd_info, sv_cmd_render,
+    sv_cmd_report, sv_cmd_stage, sv_cmd_tokenize;
+
+#endif

@@ -1,0 +1,104 @@
+/* main.c - the table of commands, and what all of them share: help, errors, signals. */
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+static const sv_command *const commands[] = {
+#define SV_COMMAND(name) &sv_cmd_##name,
+#include "cli/commands.def"
+#undef SV_COMMAND
+    NULL};
+
+static volatile sig_atomic_t n_interrupts;
+
+static void on_interrupt(int signal_number) {
+    /* the first asks the command to stop in order; the second means it */
+    if (n_interrupts++) {
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+    }
+}
+
+bool sv_cli_interrupted(void) { return n_interrupts > 0; }
+
+int sv_cli_fail(const sv_command *command, const sv_error *err) {
+    fprintf(stderr, "sleepvlm %s: %s\n", command->name, err->message);
+    return sv_exit_code(err->status);
+}
+
+int sv_cli_usage(const sv_command *command, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "sleepvlm %s: ", command->name);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\nTry 'sleepvlm help %s'.\n", command->name);
+    va_end(args);
+    return sv_exit_code(SV_ERR_USAGE);
+}
+
+int sv_cli_help(const sv_command *command) {
+    fputs(command->help, stdout);
+    return 0;
+}
+
+static const sv_command *find(const char *name) {
+    for (size_t i = 0; commands[i]; i++) {
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+    }
+    return NULL;
+}
+
+static void print_overview(FILE *out) {
+    fprintf(out,
+            "sleepvlm %s - sleep staging of polysomnography by a vision-language model that explains itself\n\n"
+            "Usage: sleepvlm COMMAND [OPTION]...\n\nCommands:\n",
+            sv_version());
+    for (size_t i = 0; commands[i]; i++) {
+        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    }
+    fputs("\n'sleepvlm help COMMAND' explains one. Research software, not a medical device.\n", out);
+}
+
+static int help(const char *name) {
+    if (!name) {
+        print_overview(stdout);
+        return 0;
+    }
+    const sv_command *command = find(name);
+    if (command) return sv_cli_help(command);
+    fprintf(stderr, "sleepvlm: there is no command '%s'. Try 'sleepvlm help'.\n", name);
+    return sv_exit_code(SV_ERR_USAGE);
+}
+
+int main(int argc, char **argv) {
+    setlocale(LC_CTYPE, ""); /* not LC_NUMERIC: numbers in files have a point */
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+
+    const char *first = argc > 1 ? argv[1] : NULL;
+    if (!first) {
+        print_overview(stderr);
+        return sv_exit_code(SV_ERR_USAGE);
+    }
+    if (strcmp(first, "--version") == 0) {
+        printf("sleepvlm %s\n", sv_version());
+        return 0;
+    }
+    if (strcmp(first, "help") == 0 || strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0) {
+        return help(argc > 2 ? argv[2] : NULL);
+    }
+    const sv_command *command = find(first);
+    if (!command) return help(first);
+    int status = command->run(argc - 1, argv + 1);
+    if (fflush(stdout) != 0 && status == 0) {
+        perror("sleepvlm: cannot write to standard output");
+        return sv_exit_code(SV_ERR_OUTPUT);
+    }
+    return status;
+}

@@ -1,0 +1,39 @@
+/*
+ * model.h - a loaded Qwen2.5-VL network: weights, tokenizer, and pictures turned into embeddings.
+ *
+ *   picture -> patches -> vision tower (windowed and full attention blocks) -> merger -> [n_tokens, D]
+ *   prompt ids + embeddings -> decoder (RMSNorm, GQA attention with MRoPE, SwiGLU) -> logits [V]       (session.h)
+ */
+#ifndef SV_MODEL_MODEL_H
+#define SV_MODEL_MODEL_H
+
+#include "base/threads.h"
+#include "model/config.h"
+#include "model/image.h"
+#include "token/tokenizer.h"
+
+typedef struct sv_model sv_model; /* immutable after load; safe for many threads */
+
+/* Loads a Hugging Face folder. Shapes are checked against config.json; an error names the tensor. */
+sv_status sv_model_load(const char *folder, sv_model **out, sv_error *err);
+void sv_model_free(sv_model *model);
+
+const sv_model_config *sv_model_get_config(const sv_model *model);
+const sv_tokenizer *sv_model_get_tokenizer(const sv_model *model);
+const char *sv_model_folder(const sv_model *model);
+int64_t sv_model_n_parameters(const sv_model *model);
+
+/* What the decoder sees of one picture. */
+typedef struct sv_embedding {
+    int grid_h, grid_w; /* merged cells; n_tokens = grid_h * grid_w */
+    int n_tokens;
+    float *rows;        /* [n_tokens, D], owned */
+} sv_embedding;
+void sv_embedding_free(sv_embedding *embedding);
+
+/* Runs the vision tower on one picture. `pool` (may be NULL) shares out the matrix products. The result does not depend on
+ * the number of threads. */
+sv_status sv_model_embed_image(const sv_model *model, const sv_image *image, sv_pool *pool, sv_embedding *out,
+                               sv_error *err);
+
+#endif
