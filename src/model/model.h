@@ -12,12 +12,6 @@
 #include "model/image.h"
 #include "token/tokenizer.h"
 
-typedef struct sv_model sv_model; /* immutable after load; safe for many threads */
-
-/* Loads a Hugging Face folder. Shapes are checked against config.json; an error names the tensor. */
-sv_status sv_model_load(const char *folder, sv_model **out, sv_error *err);
-void sv_model_free(sv_model *model);
-
 const sv_model_config *sv_model_get_config(const sv_model *model);
 const sv_tokenizer *sv_model_get_tokenizer(const sv_model *model);
 const char *sv_model_folder(const sv_model *model);

@@ -1,0 +1,246 @@
+/* cmd_stage.c - `sleepvlm stage`: the main job. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "cli/command.h"
+#include "cli/model_path.h"
+#include "cli/progress.h"
+
+typedef struct arguments {
+    const char *model, *folder;
+    const char **channels; /* [n_channels] */
+    size_t n_channels, channels_capacity;
+    bool json, quiet;
+    sv_stage_options options;
+} arguments;
+
+static const struct option long_options[] = {
+    {"model", required_argument, 0, 'm'},      {"output", required_argument, 0, 'o'},
+    {"prompt", required_argument, 0, 'p'},     {"track", required_argument, 0, 'T'},
+    {"channel", required_argument, 0, 'c'},    {"montage", required_argument, 0, 'M'},
+    {"hypnogram", required_argument, 0, 'y'},  {"mains", required_argument, 0, 'n'},
+    {"anti-alias", no_argument, 0, 'a'},       {"lights-off", required_argument, 0, 'F'},
+    {"lights-on", required_argument, 0, 'N'},  {"threads", required_argument, 0, 't'},
+    {"force", no_argument, 0, 'f'},            {"json", no_argument, 0, 'j'},
+    {"quiet", no_argument, 0, 'q'},            {"help", no_argument, 0, 'h'},
+    {0}};
+
+static int parse_track(arguments *a, const char *text) {
+    a->options.coarse = strcmp(text, "coarse") == 0;
+    if (a->options.coarse || strcmp(text, "fine") == 0) return 0;
+    return sv_cli_usage(&sv_cmd_stage, "--track must be fine or coarse, found '%s'", text);
+}
+
+static int parse_threads(arguments *a, const char *text) {
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (*end || end == text || n < 1 || n > 1024) {
+        return sv_cli_usage(&sv_cmd_stage, "--threads must be a number from 1 to 1024, found '%s'", text);
+    }
+    a->options.n_threads = (int)n;
+    return 0;
+}
+
+static int add_channel(arguments *a, const char *text) {
+    if (!sv_grow(&a->channels, a->n_channels, &a->channels_capacity, sizeof *a->channels)) {
+        return sv_exit_code(SV_ERR_MEMORY);
+    }
+    a->channels[a->n_channels++] = text;
+    return 0;
+}
+
+static int take_option(arguments *a, int letter, const char *value) {
+    sv_stage_options *o = &a->options;
+    switch (letter) {
+        case 'm': a->model = value; return 0;
+        case 'o': a->folder = value; return 0;
+        case 'p': o->prompt_path = value; return 0;
+        case 'T': return parse_track(a, value);
+        case 'c': return add_channel(a, value);
+        case 'M': o->montage_path = value; return 0;
+        case 'y': o->hypnogram_path = value; return 0;
+        case 'n': o->mains = value; return 0;
+        case 'a': o->anti_alias = true; return 0;
+        case 'F': o->lights_off = value; return 0;
+        case 'N': o->lights_on = value; return 0;
+        case 't': return parse_threads(a, value);
+        case 'f': o->force = true; return 0;
+        case 'j': a->json = true; return 0;
+        case 'q': a->quiet = true; return 0;
+        default: return sv_cli_usage(&sv_cmd_stage, "the option is not known or lacks its value");
+    }
+}
+
+static void on_progress(void *context, int n_done, int n_epochs) {
+    (void)n_epochs;
+    sv_progress_update(context, n_done);
+}
+
+static bool on_cancelled(void *context) {
+    (void)context;
+    return sv_cli_interrupted();
+}
+
+/* The name of a recording's own folder: its file name without the ending. */
+static char *folder_name(const char *path, const char *suffix) {
+    const char *name = sv_path_name(path), *dot = strrchr(name, '.');
+    size_t len = dot && dot != name ? (size_t)(dot - name) : strlen(name), room = len + strlen(suffix) + 1;
+    char *out = malloc(room);
+    if (out) snprintf(out, room, "%.*s%s", (int)len, name, suffix);
+    return out;
+}
+
+/* One recording goes to the folder itself, several to a folder each below it. */
+static char *result_folder(const arguments *a, const char *recording, bool several) {
+    if (!a->folder) return folder_name(recording, "-sleepvlm");
+    if (!several) return sv_strndup(a->folder, strlen(a->folder));
+    char *name = folder_name(recording, ""), *path = name ? sv_path_join(a->folder, name) : NULL;
+    free(name);
+    return path;
+}
+
+static void print_warnings(const json_t *summary) {
+    size_t i;
+    json_t *warning;
+    json_array_foreach(json_object_get(summary, "warnings"), i, warning) {
+        const char *role = sv_json_text(warning, "role", NULL);
+        fprintf(stderr, "  %s: %s%s%s\n", sv_json_text(warning, "kind", ""), role ? role : "", role ? ": " : "",
+                sv_json_text(warning, "text", ""));
+    }
+}
+
+static void print_number(const json_t *statistics, const char *key, const char *text, const char *unit) {
+    const json_t *value = json_object_get(statistics, key);
+    if (json_is_number(value)) fprintf(stderr, "  %-22s %8.1f %s\n", text, json_number_value(value), unit);
+}
+
+static void print_human(const json_t *summary, const char *folder, const sv_stage_outcome *o) {
+    const json_t *statistics = json_object_get(summary, "statistics");
+    fprintf(stderr, "%s: %d epochs", sv_json_text(summary, "subject", ""), o->n_epochs);
+    if (o->was_complete) fprintf(stderr, ", already done");
+    if (o->n_resumed) fprintf(stderr, ", %d taken over from an interrupted run", o->n_resumed);
+    fprintf(stderr, "\n");
+    print_warnings(summary);
+    if (o->n_unparsed) fprintf(stderr, "  %d epochs: the answer held no stage\n", o->n_unparsed);
+    if (o->n_no_signal) fprintf(stderr, "  %d epochs: no signal, not asked\n", o->n_no_signal);
+    if (o->n_uncertain) fprintf(stderr, "  %d epochs are uncertain (most probable stage below 0.6)\n", o->n_uncertain);
+    print_number(statistics, "TST", "total sleep time", "min");
+    print_number(statistics, "SE", "sleep efficiency", "%");
+    print_number(statistics, "SOL", "sleep onset latency", "min");
+    print_number(statistics, "WASO", "wake after sleep onset", "min");
+    const json_t *agreement = json_object_get(json_object_get(summary, "agreement"), "unparsed_is_error");
+    print_number(agreement, "accuracy", "accuracy (x100)", "");
+    fprintf(stderr, "  %s/report.html\n", folder);
+}
+
+static sv_status print_result(const arguments *a, const char *folder, const sv_stage_outcome *outcome, sv_error *err) {
+    char *path = sv_path_join(folder, "summary.json");
+    json_t *summary = NULL;
+    sv_status s = path ? sv_json_load(path, &summary, err) : sv_fail_memory(err, "path", 0);
+    if (!s) {
+        if (!a->quiet) print_human(summary, folder, outcome);
+        json_object_set_new(summary, "folder", json_string(folder));
+        if (a->json) {
+            json_dumpf(summary, stdout, JSON_COMPACT);
+            putchar('\n');
+        }
+    }
+    json_decref(summary);
+    free(path);
+    return s;
+}
+
+static int stage_one(arguments *a, const sv_model *model, const char *recording, bool several) {
+    char *folder = result_folder(a, recording, several);
+    sv_progress progress;
+    sv_stage_outcome outcome;
+    sv_error err;
+    sv_status s;
+    if (!folder) {
+        sv_fail_memory(&err, "folder", 0);
+        return sv_cli_fail(&sv_cmd_stage, &err);
+    }
+    sv_progress_start(&progress, a->quiet ? NULL : stderr, sv_path_name(recording), 0);
+    a->options.context = &progress;
+    s = sv_stage_file(recording, model, folder, &a->options, &outcome, &err);
+    sv_progress_finish(&progress);
+    if (!s) s = print_result(a, folder, &outcome, &err);
+    free(folder);
+    return s ? sv_cli_fail(&sv_cmd_stage, &err) : 0;
+}
+
+static int stage_all(arguments *a, int n, char **recordings) {
+    char *folder;
+    sv_model *model;
+    sv_error err;
+    if (sv_model_path_find(a->model, &folder, &err)) return sv_cli_fail(&sv_cmd_stage, &err);
+    sv_status s = sv_model_load(folder, &model, &err);
+    free(folder);
+    if (s) return sv_cli_fail(&sv_cmd_stage, &err);
+    int worst = 0;
+    for (int i = 0; i < n && !sv_cli_interrupted(); i++) {
+        int status = stage_one(a, model, recordings[i], n > 1);
+        worst = SV_MAX(worst, status);
+    }
+    sv_model_free(model);
+    return worst;
+}
+
+static int run(int argc, char **argv) {
+    arguments a = {.model = "nano", .options = {.progress = on_progress, .cancelled = on_cancelled}};
+    int letter, status = 0;
+    optind = 1;
+    while (status == 0 && (letter = getopt_long(argc, argv, "o:m:c:t:qh", long_options, NULL)) != -1) {
+        if (letter == 'h') {
+            free(a.channels);
+            return sv_cli_help(&sv_cmd_stage);
+        }
+        status = take_option(&a, letter, optarg);
+    }
+    if (status == 0 && optind == argc) status = sv_cli_usage(&sv_cmd_stage, "name at least one recording");
+    a.options.channels = a.channels;
+    a.options.n_channels = a.n_channels;
+    if (status == 0) status = stage_all(&a, argc - optind, argv + optind);
+    free(a.channels);
+    return status;
+}
+
+const sv_command sv_cmd_stage = {
+    .name = "stage",
+    .summary = "stage recordings: a hypnogram, probabilities and reasons for every epoch, a report",
+    .help =
+        "Usage: sleepvlm stage [OPTION]... RECORDING.edf...\n"
+        "\n"
+        "Stages each recording (EDF, EDF+, BDF) and leaves a folder with epochs.jsonl, hypnogram.csv, hypnogram.edf,\n"
+        "summary.json and report.html. Interrupted, the same command goes on where it was.\n"
+        "\n"
+        "  -o, --output DIR        result folder (default: RECORDING-sleepvlm); with several recordings one folder each\n"
+        "                          below it\n"
+        "  -m, --model NAME|DIR    model: nano (default) or a Hugging Face folder of a Qwen2.5-VL model\n"
+        "      --prompt FILE       system prompt in UTF-8 (default: prompt.txt of the model)\n"
+        "      --track fine|coarse coarse: stage and rules without rationale, faster (stage-first models)\n"
+        "  -c, --channel ROLE=LABEL[-REF]  take this channel for F4, C4, O2, LOC, ROC or Chin; may be repeated; an empty\n"
+        "                          label leaves the role out\n"
+        "      --montage FILE      the same from a file, one a line\n"
+        "      --hypnogram FILE    a scorer's stages, put beside the answers (EDF+, XML, CSV, text)\n"
+        "      --mains 50|60|auto|off  mains notch (auto: what the recording shows, else 50)\n"
+        "      --anti-alias        low-pass before drawing at 100 Hz (off: as the published system)\n"
+        "      --lights-off TIME   bounds of the statistics: HH:MM[:SS] or +SECONDS from the start\n"
+        "      --lights-on TIME\n"
+        "  -t, --threads N         default: one per core\n"
+        "      --force             replace another result in the folder\n"
+        "      --json              print the summary of each recording as a line of JSON\n"
+        "  -q, --quiet             no progress, no summary\n"
+        "\n"
+        "'sleepvlm info RECORDING.edf' shows beforehand which channels will be used and what is wrong with them.\n"
+        "Exit status: 0 done, 1 bad input, 2 usage, 3 output failed, 130 interrupted.\n"
+        "\n"
+        "Examples:\n"
+        "  sleepvlm stage night.edf\n"
+        "  sleepvlm stage -o results --hypnogram scored.edf --channel C4=C3-M2 night.edf\n",
+    .run = run};

@@ -1,0 +1,145 @@
+/* journal.c - append, read back, go on. */
+#include "stage/journal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "stage/row.h"
+
+#define MAX_JOURNAL_BYTES ((size_t)1 << 30)
+
+struct sv_journal {
+    char *path;
+    FILE *stream;
+    int n_epochs, n_rows;
+    json_t **rows; /* [n_epochs] */
+};
+
+static bool has_fingerprint(const char *line, size_t len, const char *fingerprint) {
+    json_t *head;
+    if (sv_json_parse(line, len, "journal", &head, NULL)) return false;
+    bool same = strcmp(sv_json_text(head, "fingerprint", ""), fingerprint) == 0;
+    json_decref(head);
+    return same;
+}
+
+static void keep(sv_journal *j, json_t *row) {
+    int epoch = sv_row_epoch(row);
+    if (epoch < 0 || epoch >= j->n_epochs || j->rows[epoch]) {
+        json_decref(row);
+        return;
+    }
+    j->rows[epoch] = row;
+    j->n_rows++;
+}
+
+/* Takes over the rows of text; *good_len is the length up to the end of the last whole line. */
+static void take_over(sv_journal *j, const char *text, size_t len, size_t *good_len) {
+    const char *end = text + len, *line = text;
+    for (const char *stop; line < end && (stop = memchr(line, '\n', (size_t)(end - line))); line = stop + 1) {
+        json_t *row;
+        if (line != text && sv_json_parse(line, (size_t)(stop - line), "journal", &row, NULL) == SV_OK) keep(j, row);
+    }
+    *good_len = (size_t)(line - text);
+}
+
+static sv_status write_line(sv_journal *j, const json_t *value, sv_error *err) {
+    if (json_dumpf(value, j->stream, JSON_COMPACT) != 0 || fputc('\n', j->stream) == EOF || fflush(j->stream) != 0) {
+        return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot write; free some space and run the same command again",
+                             j->path);
+    }
+    return SV_OK;
+}
+
+static sv_status begin(sv_journal *j, const char *fingerprint, sv_error *err) {
+    j->stream = fopen(j->path, "wb");
+    if (!j->stream) return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot create", j->path);
+    json_t *head = json_pack("{s:s}", "fingerprint", fingerprint);
+    sv_status s = head ? write_line(j, head, err) : sv_fail_memory(err, "journal", 64);
+    json_decref(head);
+    return s;
+}
+
+static sv_status go_on(sv_journal *j, const char *fingerprint, bool force, sv_error *err) {
+    char *text;
+    size_t len, good_len;
+    sv_status s = sv_file_read(j->path, MAX_JOURNAL_BYTES, &text, &len, err);
+    if (s) return s;
+    const char *stop = memchr(text, '\n', len);
+    if (!stop || !has_fingerprint(text, (size_t)(stop - text), fingerprint)) {
+        free(text);
+        /* a first line cut short holds no row: nothing is lost by starting again */
+        if (stop && !force) {
+            return sv_fail(err, SV_ERR_INPUT,
+                           "%s: an unfinished run of another recording, model or set of options; finish it, name another "
+                           "folder by -o, or replace it by --force", j->path);
+        }
+        return begin(j, fingerprint, err);
+    }
+    take_over(j, text, len, &good_len);
+    free(text);
+    if (truncate(j->path, (off_t)good_len) != 0 || !(j->stream = fopen(j->path, "ab"))) {
+        return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot append", j->path);
+    }
+    return SV_OK;
+}
+
+sv_status sv_journal_open(const char *folder, const char *fingerprint, int n_epochs, bool force, sv_journal **out,
+                          sv_error *err) {
+    *out = NULL;
+    sv_journal *j = sv_calloc(1, sizeof *j);
+    if (!j) return sv_fail_memory(err, "journal", sizeof *j);
+    j->n_epochs = n_epochs;
+    j->path = sv_path_join(folder, "epochs.jsonl.part");
+    j->rows = sv_calloc((size_t)n_epochs, sizeof *j->rows);
+    sv_status s;
+    if (!j->path || !j->rows) {
+        s = sv_fail_memory(err, "journal", (size_t)n_epochs * sizeof *j->rows);
+    } else {
+        s = sv_file_exists(j->path) ? go_on(j, fingerprint, force, err) : begin(j, fingerprint, err);
+    }
+    if (s) {
+        sv_journal_close(j);
+        return s;
+    }
+    *out = j;
+    return SV_OK;
+}
+
+void sv_journal_close(sv_journal *j) {
+    if (!j) return;
+    if (j->stream) fclose(j->stream);
+    for (int i = 0; j->rows && i < j->n_epochs; i++) json_decref(j->rows[i]);
+    free(j->rows);
+    free(j->path);
+    free(j);
+}
+
+const json_t *sv_journal_row(const sv_journal *j, int epoch) { return j->rows[epoch]; }
+
+int sv_journal_n_rows(const sv_journal *j) { return j->n_rows; }
+
+sv_status sv_journal_add(sv_journal *j, json_t *row, sv_error *err) {
+    if (!row) return sv_fail_memory(err, "row", 0);
+    sv_status s = write_line(j, row, err);
+    if (s) {
+        json_decref(row);
+        return s;
+    }
+    keep(j, row);
+    return SV_OK;
+}
+
+json_t *sv_journal_rows(const sv_journal *j) {
+    json_t *rows = json_array();
+    for (int i = 0; i < j->n_epochs; i++) {
+        if (j->rows[i]) json_array_append(rows, j->rows[i]);
+    }
+    return rows;
+}
+
+void sv_journal_remove(sv_journal *j) { unlink(j->path); }

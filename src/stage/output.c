@@ -1,0 +1,160 @@
+/* output.c - rows, hypnogram and summary as files. */
+#include "stage/output.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "sleep/agreement.h"
+#include "sleep/stages.h"
+#include "sleep/statistics.h"
+#include "stage/row.h"
+
+sv_status sv_output_rows(const char *path, const json_t *rows, sv_error *err) {
+    sv_file_writer w;
+    sv_status s = sv_file_writer_open(&w, path, err);
+    if (s) return s;
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row) {
+        if (json_dumpf(row, w.stream, JSON_COMPACT) == 0 && fputc('\n', w.stream) != EOF) continue;
+        s = sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot write", path);
+        sv_file_writer_abort(&w);
+        return s;
+    }
+    return sv_file_writer_commit(&w, err);
+}
+
+/* "23:05:30" of the epoch's first sample, "" when the start is not known. */
+static void clock_of(const sv_start_time *start, int epoch, char out[16]) {
+    out[0] = 0;
+    if (!start->known) return;
+    long s = ((start->hour * 60L + start->minute) * 60 + start->second + (long)epoch * SV_EPOCH_S) % 86400;
+    snprintf(out, 16, "%02ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+}
+
+static void print_row(FILE *out, const json_t *row, const sv_start_time *start) {
+    char clock[16];
+    int epoch = sv_row_epoch(row);
+    double p[SV_N_STAGES];
+    bool has_p = sv_row_probabilities(row, p);
+    clock_of(start, epoch, clock);
+    fprintf(out, "%d,%ld,%d,%s,%s,%s", epoch, (long)epoch * SV_EPOCH_S, SV_EPOCH_S, clock,
+            sv_stage_name(sv_row_stage(row)), sv_json_text(row, "stage", ""));
+    for (int i = 0; i < SV_N_STAGES; i++) {
+        int n = has_p ? (int)lround(p[i] * 1e4) : 0;
+        /* not %f: its point depends on the locale of the program that we are linked to */
+        if (has_p) fprintf(out, ",%d.%04d", n / 10000, n % 10000);
+        else fputc(',', out);
+    }
+    size_t i;
+    json_t *flag;
+    fputc(',', out);
+    json_array_foreach(json_object_get(row, "flags"), i, flag) {
+        fprintf(out, "%s%s", i ? " " : "", json_string_value(flag));
+    }
+    fputc('\n', out);
+}
+
+sv_status sv_output_hypnogram_csv(const char *path, const json_t *rows, const sv_start_time *start, sv_error *err) {
+    sv_file_writer w;
+    sv_status s = sv_file_writer_open(&w, path, err);
+    if (s) return s;
+    fputs("epoch,onset_s,duration_s,clock,stage,truth,W,N1,N2,N3,R,flags\n", w.stream);
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row) print_row(w.stream, row, start);
+    return sv_file_writer_commit(&w, err);
+}
+
+signed char *sv_output_stages(const json_t *rows) {
+    size_t n = json_array_size(rows);
+    signed char *stages = sv_calloc(n, 1);
+    for (size_t i = 0; stages && i < n; i++) stages[i] = (signed char)sv_row_stage(json_array_get(rows, i));
+    return stages;
+}
+
+static json_t *warnings_of(const sv_subject *s) {
+    json_t *list = json_array();
+    for (int i = 0; i < s->info->n_warnings; i++) {
+        json_array_append_new(list, json_pack("{s:s,s:n,s:s}", "kind", "file", "role", "text", s->info->warnings[i]));
+    }
+    for (int i = 0; i < s->quality.n_warnings; i++) {
+        const sv_quality_warning *w = &s->quality.warnings[i];
+        json_array_append_new(list, json_pack("{s:s,s:s?,s:s,s:f,s:f}", "kind", "signal", "role",
+                                              w->role < 0 ? NULL : sv_role_name((sv_role)w->role), "text", w->text,
+                                              "onset_s", w->onset_s, "duration_s", w->duration_s));
+    }
+    for (int r = 0; r < SV_N_ROLES; r++) {
+        const sv_derivation *d = &s->montage.roles[r];
+        if (d->present && !d->substitute) continue;
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "kind", d->present ? "substitute" : "absent", "role",
+                                              sv_role_name((sv_role)r), "text", d->reason));
+    }
+    return list;
+}
+
+static json_t *counts_of(const json_t *rows) {
+    int n_unparsed = 0, n_no_signal = 0, n_uncertain = 0;
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row) {
+        n_unparsed += sv_row_has_flag(row, "unparsed");
+        n_no_signal += sv_row_has_flag(row, "no_signal");
+        n_uncertain += sv_row_has_flag(row, "uncertain");
+    }
+    return json_pack("{s:i,s:i,s:i,s:i}", "epochs", (int)json_array_size(rows), "unparsed", n_unparsed, "no_signal",
+                     n_no_signal, "uncertain", n_uncertain);
+}
+
+static json_t *start_of(const sv_start_time *t) {
+    char text[40];
+    if (!t->known) return json_null();
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", t->year, t->month, t->day, t->hour, t->minute, t->second);
+    return json_string(text);
+}
+
+static json_t *agreement_of(const sv_subject *s, const signed char *stages) {
+    if (!s->truth.stages) return json_null();
+    json_t *both = json_object();
+    sv_agreement a;
+    sv_agreement_compute(s->truth.stages, stages, (size_t)s->night.n_epochs, SV_UNPARSED_LEFT_OUT, &a);
+    json_object_set_new(both, "unparsed_left_out", sv_agreement_to_json(&a));
+    sv_agreement_compute(s->truth.stages, stages, (size_t)s->night.n_epochs, SV_UNPARSED_IS_ERROR, &a);
+    json_object_set_new(both, "unparsed_is_error", sv_agreement_to_json(&a));
+    return both;
+}
+
+static json_t *statistics_of(const sv_subject *s, const signed char *stages) {
+    sv_sleep_statistics statistics;
+    /* fewer than two epochs have no statistics: that is not a failure of the run */
+    if (sv_sleep_statistics_compute(stages + s->first_epoch, s->last_epoch - s->first_epoch, SV_EPOCH_S, &statistics, NULL)) {
+        return json_null();
+    }
+    return sv_sleep_statistics_to_json(&statistics);
+}
+
+sv_status sv_output_summary(const sv_subject *s, const json_t *provenance, const char *fingerprint, const json_t *rows,
+                            json_t **out, sv_error *err) {
+    signed char *stages = sv_output_stages(rows);
+    if (!stages) return sv_fail_memory(err, "stages", json_array_size(rows));
+    json_t *summary = json_object();
+    json_object_set_new(summary, "subject", json_string(s->name));
+    json_object_set_new(summary, "start", start_of(&s->info->start));
+    json_object_set_new(summary, "duration_s", json_real(s->info->duration_s));
+    json_object_set_new(summary, "epoch_s", json_integer(SV_EPOCH_S));
+    json_object_set_new(summary, "not_staged_tail_s", json_real(s->night.tail_s));
+    json_object_set_new(summary, "counts", counts_of(rows));
+    json_object_set_new(summary, "warnings", warnings_of(s));
+    json_object_set_new(summary, "statistics", statistics_of(s, stages));
+    json_object_set_new(summary, "agreement", agreement_of(s, stages));
+    json_object_set_new(summary, "provenance", json_deep_copy(provenance));
+    json_object_set_new(summary, "fingerprint", json_string(fingerprint));
+    json_object_set_new(summary, "notice",
+                        json_string("For research. Not a medical device; not for diagnosis or treatment."));
+    free(stages);
+    *out = summary;
+    return SV_OK;
+}

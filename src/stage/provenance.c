@@ -1,0 +1,100 @@
+/* provenance.c - hashes and settings of a run. */
+#include "stage/provenance.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+static bool is_model_file(const char *name) {
+    static const char *const endings[] = {".safetensors", ".json", "merges.txt"};
+    size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        size_t n = strlen(endings[i]);
+        if (len >= n && strcmp(name + len - n, endings[i]) == 0) return name[0] != '.';
+    }
+    return false;
+}
+
+static int model_files_only(const struct dirent *entry) { return is_model_file(entry->d_name); }
+
+/* {"file name": sha256} of what decides the model's answers. */
+static sv_status hash_model(const char *folder, json_t **out, sv_error *err) {
+    struct dirent **entries = NULL;
+    int n = scandir(folder, &entries, model_files_only, alphasort);
+    if (n < 0) return sv_fail_errno(err, SV_ERR_INPUT, "%s: cannot list", folder);
+    json_t *hashes = json_object();
+    sv_status s = SV_OK;
+    for (int i = 0; i < n; i++) {
+        char hex[SV_SHA256_HEX_SIZE], *path = sv_path_join(folder, entries[i]->d_name);
+        if (!s) s = path ? sv_sha256_file(path, hex, err) : sv_fail_memory(err, "path", 0);
+        if (!s) json_object_set_new(hashes, entries[i]->d_name, json_string(hex));
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    *out = hashes;
+    return s;
+}
+
+static json_t *channels_of(const sv_subject *s) {
+    json_t *channels = json_object();
+    for (int r = 0; r < SV_N_ROLES; r++) {
+        const sv_derivation *d = &s->montage.roles[r];
+        json_t *c = json_object();
+        json_object_set_new(c, "present", json_boolean(d->present));
+        if (d->present) {
+            json_object_set_new(c, "name", json_string(d->name));
+            json_object_set_new(c, "signal", json_string(s->info->signals[d->plus].label));
+            json_object_set_new(c, "minus", d->minus < 0 ? json_null() : json_string(s->info->signals[d->minus].label));
+            json_object_set_new(c, "rate_hz", json_real(s->night.rate_hz[r]));
+            json_object_set_new(c, "substitute", json_boolean(d->substitute));
+            json_object_set_new(c, "note", json_string(s->night.notes[r]));
+        }
+        json_object_set_new(c, "reason", json_string(d->reason));
+        json_object_set_new(channels, sv_role_name((sv_role)r), c);
+    }
+    return channels;
+}
+
+sv_status sv_provenance_new(const sv_subject *subject, const sv_model *model, const sv_stage_prompt *prompt,
+                            const sv_stage_options *options, json_t **out, sv_error *err) {
+    char recording_hash[SV_SHA256_HEX_SIZE], truth_hash[SV_SHA256_HEX_SIZE] = "";
+    json_t *model_files = NULL;
+    *out = NULL;
+    sv_status s = sv_sha256_file(subject->info->path, recording_hash, err);
+    if (!s && options->hypnogram_path) s = sv_sha256_file(options->hypnogram_path, truth_hash, err);
+    if (!s) s = hash_model(sv_model_folder(model), &model_files, err);
+    if (s) {
+        json_decref(model_files);
+        return s;
+    }
+    json_t *p = json_object();
+    json_object_set_new(p, "sleepvlm", json_string(sv_version()));
+    json_object_set_new(p, "recording", json_pack("{s:s,s:s}", "file", sv_path_name(subject->info->path), "sha256",
+                                                  recording_hash));
+    json_object_set_new(p, "model", json_pack("{s:s,s:I,s:o}", "name", sv_path_name(sv_model_folder(model)), "parameters",
+                                              (json_int_t)sv_model_n_parameters(model), "sha256", model_files));
+    json_object_set_new(p, "prompt", json_pack("{s:s,s:s,s:s}", "sha256", prompt->sha256, "track",
+                                               options->coarse ? "coarse" : "fine", "answer_order",
+                                               prompt->stage_first ? "stage_first" : "rationale_first"));
+    json_object_set_new(p, "channels", channels_of(subject));
+    json_object_set_new(p, "filters", json_pack("{s:f,s:s,s:b,s:s,s:s,s:s}", "mains_hz", subject->night.mains_hz,
+                                                "mains_option", options->mains ? options->mains : "auto", "anti_alias",
+                                                (int)options->anti_alias, "eeg_eog", "0.3-35 Hz", "emg", "10-100 Hz",
+                                                "unit", "uV"));
+    json_object_set_new(p, "hypnogram_sha256", truth_hash[0] ? json_string(truth_hash) : json_null());
+    json_object_set_new(p, "lights", json_pack("{s:i,s:i}", "first_epoch", subject->first_epoch, "last_epoch",
+                                               subject->last_epoch - 1));
+    *out = p;
+    return SV_OK;
+}
+
+sv_status sv_provenance_fingerprint(const json_t *provenance, char hex[SV_SHA256_HEX_SIZE], sv_error *err) {
+    char *text = json_dumps(provenance, JSON_COMPACT | JSON_SORT_KEYS);
+    if (!text) return sv_fail_memory(err, "provenance", 0);
+    sv_sha256_hex(text, strlen(text), hex);
+    free(text);
+    return SV_OK;
+}

@@ -1,0 +1,32 @@
+/*
+ * row.h - one line of epochs.jsonl: the original's fields under their names, then ours.
+ */
+#ifndef SV_STAGE_ROW_H
+#define SV_STAGE_ROW_H
+
+#include "stage/examiner.h"
+
+/* The most probable stage of an epoch below this probability is called uncertain. */
+#define SV_UNCERTAIN_BELOW 0.6
+
+typedef struct sv_row_context {
+    const char *subject;
+    int n_epochs;
+    const signed char *truth; /* [n_epochs] sv_stage, NULL when there is none */
+} sv_row_context;
+
+/* A new row for an epoch that was asked. missing_share: of the epoch in a gap; picture_sha256: of its RGB bytes. NULL when
+ * there is no memory. */
+json_t *sv_row_new(const sv_row_context *context, int epoch, const sv_finding *finding, double missing_share,
+                   const char *picture_sha256);
+
+/* A new row for an epoch that lies in a gap and was not asked. */
+json_t *sv_row_new_without_signal(const sv_row_context *context, int epoch);
+
+/* Reading rows back. */
+int sv_row_epoch(const json_t *row);                    /* -1 when it has none */
+sv_stage sv_row_stage(const json_t *row);               /* predicted; SV_STAGE_NONE when not parsed */
+bool sv_row_has_flag(const json_t *row, const char *flag);
+bool sv_row_probabilities(const json_t *row, double out[SV_N_STAGES]); /* false when it has none */
+
+#endif

@@ -1,0 +1,113 @@
+/* run.c - the order of things in staging one recording. */
+#include "stage/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "stage/ask.h"
+#include "stage/output.h"
+#include "stage/provenance.h"
+#include "stage/row.h"
+
+static void count(sv_run *run) {
+    const json_t *counts = json_object_get(run->summary, "counts");
+    sv_stage_outcome *o = &run->outcome;
+    o->n_epochs = run->subject.night.n_epochs;
+    o->n_unparsed = (int)sv_json_int(counts, "unparsed", 0);
+    o->n_no_signal = (int)sv_json_int(counts, "no_signal", 0);
+    o->n_uncertain = (int)sv_json_int(counts, "uncertain", 0);
+    o->n_warnings = (int)json_array_size(json_object_get(run->summary, "warnings"));
+}
+
+/* Is there a finished result in the folder, and is it this one? */
+static sv_status look_for_result(sv_run *run, sv_error *err) {
+    char *path = sv_path_join(run->folder, "summary.json");
+    if (!path) return sv_fail_memory(err, "path", 0);
+    sv_status s = SV_OK;
+    bool look = sv_file_exists(path) && !run->options.force;
+    if (look) s = sv_json_load(path, &run->summary, err);
+    if (!s && run->summary) {
+        run->outcome.was_complete = strcmp(sv_json_text(run->summary, "fingerprint", ""), run->fingerprint) == 0;
+        if (run->outcome.was_complete) {
+            count(run);
+        } else {
+            s = sv_fail(err, SV_ERR_INPUT,
+                        "%s holds the result of another recording, model or set of options; name another folder by -o, or "
+                        "replace it by --force", run->folder);
+        }
+    }
+    free(path);
+    return s;
+}
+
+static sv_status prepare(const char *recording_path, sv_run *run, sv_error *err) {
+    sv_status s;
+    if ((s = sv_stage_prompt_load(sv_model_folder(run->model), run->options.prompt_path, &run->prompt, err))) return s;
+    if ((s = sv_make_dirs(run->folder, err))) return s;
+    if ((s = sv_subject_open(recording_path, &run->options, &run->subject, err))) {
+        return sv_error_prefix(err, "%s", sv_path_name(recording_path));
+    }
+    s = sv_provenance_new(&run->subject, run->model, &run->prompt, &run->options, &run->provenance, err);
+    if (!s) s = sv_provenance_fingerprint(run->provenance, run->fingerprint, err);
+    if (!s) s = look_for_result(run, err);
+    if (s || run->outcome.was_complete) return s;
+    if ((s = sv_pool_new(run->options.n_threads, &run->pool, err))) return s;
+    s = sv_journal_open(run->folder, run->fingerprint, run->subject.night.n_epochs, run->options.force, &run->journal, err);
+    if (!s) run->outcome.n_resumed = sv_journal_n_rows(run->journal);
+    return s;
+}
+
+sv_status sv_run_open(const char *recording_path, const sv_model *model, const char *folder,
+                      const sv_stage_options *options, sv_run *out, sv_error *err) {
+    *out = (sv_run){.model = model, .folder = folder, .options = *options};
+    sv_status s = prepare(recording_path, out, err);
+    if (s) sv_run_close(out);
+    return s;
+}
+
+sv_status sv_run_ask(sv_run *run, sv_error *err) {
+    sv_status s = sv_ask_night(run, err);
+    if (s) return s;
+    run->rows = sv_journal_rows(run->journal);
+    s = sv_output_summary(&run->subject, run->provenance, run->fingerprint, run->rows, &run->summary, err);
+    if (!s) count(run);
+    return s;
+}
+
+sv_status sv_run_write(const sv_run *run, sv_error *err) {
+    char *rows = sv_path_join(run->folder, "epochs.jsonl"), *csv = sv_path_join(run->folder, "hypnogram.csv");
+    char *edf = sv_path_join(run->folder, "hypnogram.edf");
+    signed char *stages = sv_output_stages(run->rows);
+    const sv_start_time *start = &run->subject.info->start;
+    sv_status s = rows && csv && edf && stages ? SV_OK : sv_fail_memory(err, "paths", 0);
+    if (!s) s = sv_output_rows(rows, run->rows, err);
+    if (!s) s = sv_output_hypnogram_csv(csv, run->rows, start, err);
+    if (!s) s = sv_hypnogram_write_edf(edf, stages, run->subject.night.n_epochs, start, err);
+    free(rows);
+    free(csv);
+    free(edf);
+    free(stages);
+    return s;
+}
+
+sv_status sv_run_finish(sv_run *run, sv_error *err) {
+    char *path = sv_path_join(run->folder, "summary.json");
+    sv_status s = path ? sv_json_save(path, run->summary, err) : sv_fail_memory(err, "path", 0);
+    if (!s) sv_journal_remove(run->journal);
+    free(path);
+    return s;
+}
+
+void sv_run_close(sv_run *run) {
+    json_decref(run->summary);
+    json_decref(run->rows);
+    json_decref(run->provenance);
+    sv_journal_close(run->journal);
+    sv_pool_free(run->pool);
+    sv_stage_prompt_free(&run->prompt);
+    sv_subject_close(&run->subject);
+    *run = (sv_run){0};
+}
