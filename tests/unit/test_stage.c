@@ -1,0 +1,241 @@
+/* test_stage.c - prompt, moments, rows, journal, and the parts of the report. */
+#include "support/test.h"
+
+#include <math.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/png.h"
+#include "report/html.h"
+#include "report/hypnogram_plot.h"
+#include "report/small_picture.h"
+#include "stage/journal.h"
+#include "stage/prompt.h"
+#include "stage/row.h"
+#include "stage/subject.h"
+
+static char folder[] = "/tmp/sv-stage-XXXXXX";
+
+static int make_folder(void **state) {
+    (void)state;
+    return mkdtemp(folder) ? 0 : 1;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+static const char *in_folder(const char *name) {
+    static char ring[4][128];
+    static int next;
+    char *path = ring[next++ & 3];
+    snprintf(path, sizeof ring[0], "%s/%s", folder, name);
+    return path;
+}
+
+static void write_text(const char *name, const char *text) {
+    sv_error err;
+    ASSERT_OK(sv_file_write(in_folder(name), text, strlen(text), &err), err);
+}
+
+static void moments(void **state) {
+    (void)state;
+    const sv_start_time start = {.known = true, .hour = 22, .minute = 30, .second = 15}, unknown = {0};
+    static const struct { const char *text; double expected; } good[] = {
+        {"22:30:15", 0}, {"22:31", 45}, {"23:00", 1785}, {"06:30:15", 8 * 3600}, {"22:30", 86385}, {"+90", 90}, {"+1.5", 1.5}};
+    static const char *const bad[] = {"", "25:00", "22:61", "22:30:61", "22", "22:30x", "+", "+x", "+1x", "90", "+inf"};
+    double s;
+    sv_error err;
+    for (size_t i = 0; i < SV_COUNT(good); i++) {
+        ASSERT_OK(sv_moment_parse(good[i].text, &start, "--lights-off", &s, &err), err);
+        assert_true(fabs(s - good[i].expected) < 1e-9);
+    }
+    for (size_t i = 0; i < SV_COUNT(bad); i++) {
+        assert_int_equal(sv_moment_parse(bad[i], &start, "--lights-off", &s, &err), SV_ERR_USAGE);
+    }
+    assert_int_equal(sv_moment_parse("23:00", &unknown, "--lights-off", &s, &err), SV_ERR_INPUT);
+    ASSERT_OK(sv_moment_parse("+5", &unknown, "--lights-off", &s, &err), err);
+}
+
+static void prompts(void **state) {
+    (void)state;
+    sv_stage_prompt p;
+    sv_error err;
+    assert_int_equal(sv_stage_prompt_load(folder, NULL, &p, &err), SV_ERR_INPUT);
+    assert_non_null(strstr(err.message, "--prompt"));
+    write_text("prompt.txt", "Stage N\u20111.");
+    ASSERT_OK(sv_stage_prompt_load(folder, NULL, &p, &err), err);
+    assert_false(p.stage_first);
+    assert_string_equal(p.system, "Stage N\u20111.");
+    sv_stage_prompt_free(&p);
+    write_text("bad.txt", "ab\xff");
+    assert_int_equal(sv_stage_prompt_load(folder, in_folder("bad.txt"), &p, &err), SV_ERR_INPUT);
+    assert_int_equal(err.offset, 2);
+    assert_int_equal(sv_stage_prompt_load(folder, in_folder("none.txt"), &p, &err), SV_ERR_INPUT);
+    write_text("sleepvlm.json", "{\"answer_order\": \"stage_first\"}");
+    ASSERT_OK(sv_stage_prompt_load(folder, NULL, &p, &err), err);
+    assert_true(p.stage_first);
+    sv_stage_prompt_free(&p);
+    write_text("sleepvlm.json", "{\"answer_order\": \"sideways\"}");
+    assert_int_equal(sv_stage_prompt_load(folder, NULL, &p, &err), SV_ERR_INPUT);
+}
+
+static json_t *a_row(int epoch, int n_epochs) {
+    static char output[] = "{\"sleep_stage\": \"N2\"}", text[] = "A </script> spindle.";
+    static const signed char truth[8] = {0, 1, 2, 3, 4, -1, 0, 0};
+    sv_row_context context = {.subject = "s", .n_epochs = n_epochs, .truth = truth};
+    sv_finding finding = {.probabilities = {0.1, 0.2, 0.5, 0.1, 0.1}, .output = output,
+                          .answer = {.parsed = true, .stage = SV_STAGE_N2, .reasoning_text = text}};
+    return sv_row_new(&context, epoch, &finding, 0, "00ff");
+}
+
+static void rows_say_what_was_found(void **state) {
+    (void)state;
+    json_t *row = a_row(0, 8);
+    double p[SV_N_STAGES];
+    assert_int_equal(sv_row_epoch(row), 0);
+    assert_int_equal(sv_row_stage(row), SV_STAGE_N2);
+    assert_string_equal(sv_json_text(row, "custom_id", ""), "s#0_W");
+    assert_true(sv_row_has_flag(row, "uncertain"));
+    assert_true(sv_row_has_flag(row, "no_preceding_epoch"));
+    assert_false(sv_row_has_flag(row, "no_subsequent_epoch"));
+    assert_true(sv_row_probabilities(row, p));
+    assert_true(fabs(p[2] - 0.5) < 1e-9);
+    assert_string_equal(sv_json_text(json_object_get(row, "image_paths"), "preceding", ""), "s/0.png");
+    json_decref(row);
+    row = a_row(5, 8);
+    assert_string_equal(sv_json_text(row, "custom_id", ""), "s#5");
+    assert_true(json_is_null(json_object_get(row, "label")));
+    json_decref(row);
+    sv_row_context context = {.subject = "s", .n_epochs = 3};
+    row = sv_row_new_without_signal(&context, 1);
+    assert_int_equal(sv_row_stage(row), SV_STAGE_NONE);
+    assert_false(sv_row_probabilities(row, p));
+    json_decref(row);
+}
+
+static void journal_goes_on(void **state) {
+    (void)state;
+    sv_journal *j;
+    sv_error err;
+    ASSERT_OK(sv_journal_open(folder, "print-1", 4, false, &j, &err), err);
+    ASSERT_OK(sv_journal_add(j, a_row(2, 4), &err), err);
+    ASSERT_OK(sv_journal_add(j, a_row(0, 4), &err), err);
+    sv_journal_close(j);
+
+    /* a line cut short by a kill, as if it had been the third row */
+    FILE *f = fopen(in_folder("epochs.jsonl.part"), "ab");
+    fputs("{\"epoch\": 1, \"custom", f);
+    fclose(f);
+    ASSERT_OK(sv_journal_open(folder, "print-1", 4, false, &j, &err), err);
+    assert_int_equal(sv_journal_n_rows(j), 2);
+    assert_non_null(sv_journal_row(j, 2));
+    assert_null(sv_journal_row(j, 1));
+    ASSERT_OK(sv_journal_add(j, a_row(1, 4), &err), err);
+    sv_journal_close(j);
+
+    assert_int_equal(sv_journal_open(folder, "print-2", 4, false, &j, &err), SV_ERR_INPUT);
+    assert_non_null(strstr(err.message, "--force"));
+    ASSERT_OK(sv_journal_open(folder, "print-1", 4, false, &j, &err), err);
+    assert_int_equal(sv_journal_n_rows(j), 3);
+    json_t *rows = sv_journal_rows(j);
+    assert_int_equal(json_array_size(rows), 3);
+    for (int i = 0; i < 3; i++) assert_int_equal(sv_row_epoch(json_array_get(rows, (size_t)i)), i);
+    json_decref(rows);
+    sv_journal_close(j);
+
+    ASSERT_OK(sv_journal_open(folder, "print-2", 4, true, &j, &err), err);
+    assert_int_equal(sv_journal_n_rows(j), 0);
+    sv_journal_remove(j);
+    sv_journal_close(j);
+    assert_false(sv_file_exists(in_folder("epochs.jsonl.part")));
+}
+
+static void hostile_journals_are_survived(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "{\"fingerprint\":\"p\"}\n{\"epoch\":9}\n{\"epoch\":-1}\n[]\n\n{\"epoch\":1}\n{\"epoch\":1}\nnull\n",
+        "{\"fingerprint\":\"p\"}\n{\"epoch\":1}"};
+    static const int expected[] = {1, 0};
+    sv_journal *j;
+    sv_error err;
+    for (size_t i = 0; i < SV_COUNT(texts); i++) {
+        write_text("epochs.jsonl.part", texts[i]);
+        ASSERT_OK(sv_journal_open(folder, "p", 3, false, &j, &err), err);
+        assert_int_equal(sv_journal_n_rows(j), expected[i]);
+        sv_journal_remove(j);
+        sv_journal_close(j);
+    }
+    write_text("epochs.jsonl.part", "{\"fingerp"); /* killed while the first line was written */
+    ASSERT_OK(sv_journal_open(folder, "p", 3, false, &j, &err), err);
+    sv_journal_remove(j);
+    sv_journal_close(j);
+}
+
+static void pages_cannot_be_broken_out_of(void **state) {
+    (void)state;
+    sv_strbuf b = {0};
+    sv_html_text(&b, "<a href=\"x\" b='y'>&");
+    assert_string_equal(b.data, "&lt;a href=&quot;x&quot; b=&#39;y&#39;&gt;&amp;");
+    sv_strbuf_clear(&b);
+    json_t *row = a_row(1, 4);
+    assert_true(sv_html_json(&b, row));
+    assert_null(strchr(b.data, '<'));
+    assert_non_null(strstr(b.data, "\\u003c/script>"));
+    json_decref(row);
+    sv_strbuf_free(&b);
+}
+
+static void small_pictures_stay_close(void **state) {
+    (void)state;
+    enum { W = 64, H = 48 };
+    unsigned char rgb[W * H * 3], *png;
+    size_t len;
+    sv_image image;
+    sv_error err;
+    /* two colour axes: at most 64 colours at eight levels; three axes: more than 256 */
+    for (int axes = 2; axes <= 3; axes++) {
+        for (int i = 0; i < W * H; i++) {
+            rgb[3 * i] = (unsigned char)(i % 256);
+            rgb[3 * i + 1] = (unsigned char)((i * 7) % 256);
+            rgb[3 * i + 2] = axes == 3 ? (unsigned char)((i * 37) % 253) : 0;
+        }
+        ASSERT_OK(sv_small_picture_encode(rgb, W, H, &png, &len, &err), err);
+        ASSERT_OK(sv_png_decode(png, len, "small", &image, &err), err);
+        int limit = axes == 2 ? 19 : 43, worst = 0;
+        for (int i = 0; i < W * H * 3; i++) {
+            int pixel = image.pixels[i / 3 * image.n_channels + i % 3];
+            worst = SV_MAX(worst, abs(pixel - rgb[i]));
+        }
+        assert_true(worst <= limit);
+        sv_image_free(&image);
+        free(png);
+    }
+}
+
+static void plots_have_every_epoch(void **state) {
+    (void)state;
+    json_t *rows = json_array();
+    for (int i = 0; i < 8; i++) json_array_append_new(rows, a_row(i, 8));
+    sv_strbuf b = {0};
+    sv_hypnogram_plot(&b, rows, 82800);
+    assert_non_null(strstr(b.data, "</svg>"));
+    assert_null(strstr(b.data, "nan"));
+    int n_rectangles = 0;
+    for (const char *at = strstr(b.data, "class=\"fN2\""); *at != '>'; at++) n_rectangles += *at == 'z';
+    assert_int_equal(n_rectangles, 8);
+    sv_strbuf_free(&b);
+    json_decref(rows);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(moments), cmocka_unit_test(prompts), cmocka_unit_test(rows_say_what_was_found),
+        cmocka_unit_test(journal_goes_on), cmocka_unit_test(hostile_journals_are_survived),
+        cmocka_unit_test(pages_cannot_be_broken_out_of), cmocka_unit_test(small_pictures_stay_close),
+        cmocka_unit_test(plots_have_every_epoch)};
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
