@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Stages recordings through the program: a made-up night always, the real ones when ../shared is there.
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+sv() { "$SLEEPVLM" "$@"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+demo=$(dirname "$SLEEPVLM")/tools/demo-night
+
+# all files of a result folder, with one row for each of N epochs
+check_folder() { # DIR N
+  local file
+  for file in epochs.jsonl hypnogram.csv hypnogram.edf summary.json report.html; do
+    [[ -s $1/$file ]] || fail "$1/$file is missing or empty"
+  done
+  [[ $(wc -l <"$1/epochs.jsonl") == "$2" ]] || fail "$1: expected $2 rows, found $(wc -l <"$1/epochs.jsonl")"
+  [[ $(wc -l <"$1/hypnogram.csv") == $(($2 + 1)) ]] || fail "$1: hypnogram.csv"
+  [[ $(grep -c '"probability_source":"forced"' "$1/epochs.jsonl") == "$2" ]] || fail "$1: an epoch lacks probabilities"
+  [[ $(grep -o '<script type="text/plain" id="p[0-9]*">' "$1/report.html" | wc -l) == "$2" ]] || fail "$1: pictures"
+  ! ls "$1" | grep -q part || fail "$1: an unfinished file is left"
+}
+
+"$demo" -o "$work/night.edf" --hours 0.25 --seed 7 >/dev/null
+
+echo "-- a made-up night, with its truth"
+sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/a" -t 2 --json >"$work/a.json"
+check_folder "$work/a" 30
+grep -q '"agreement":{' "$work/a.json" || fail "no agreement"
+sv eval "$work/a" >/dev/null
+
+echo "-- the same bytes at any number of threads"
+sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/b" -t 1
+for file in epochs.jsonl hypnogram.csv hypnogram.edf summary.json report.html; do
+  cmp "$work/a/$file" "$work/b/$file" || fail "$file depends on the number of threads"
+done
+
+echo "-- done is done; other options do not replace it unasked"
+sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/a"
+code=0; sv stage -q "$work/night.edf" -o "$work/a" 2>"$work/err" || code=$?
+((code == 1)) && grep -q -- --force "$work/err" || fail "a result was replaced: $code"
+sv stage -q "$work/night.edf" -o "$work/a" --force
+check_folder "$work/a" 30
+
+echo "-- killed and resumed"
+"$demo" -o "$work/long.edf" --hours 1 --seed 8 >/dev/null
+sv stage -q "$work/long.edf" -o "$work/whole" -t 2
+sv stage -q "$work/long.edf" -o "$work/cut" -t 2 &
+pid=$!
+for _ in $(seq 600); do
+  [[ -f $work/cut/epochs.jsonl.part ]] && (($(wc -l <"$work/cut/epochs.jsonl.part") > 20)) && break
+  sleep 0.05
+done
+kill -9 $pid
+wait $pid 2>/dev/null || true
+if [[ -f $work/cut/summary.json ]]; then
+  echo "   (it was done before it could be killed)"
+else
+  sv stage "$work/long.edf" -o "$work/cut" -t 2 2>"$work/err"
+  grep -q 'taken over' "$work/err" || fail "nothing was taken over from the killed run"
+fi
+cmp "$work/whole/epochs.jsonl" "$work/cut/epochs.jsonl" || fail "the resumed run differs"
+
+echo "-- Ctrl-C stops in order"
+sv stage -q "$work/long.edf" -o "$work/int" -t 2 2>"$work/err" &
+pid=$!
+for _ in $(seq 600); do
+  [[ -f $work/int/epochs.jsonl.part ]] && (($(wc -l <"$work/int/epochs.jsonl.part") > 5)) && break
+  sleep 0.05
+done
+kill -TERM $pid
+code=0; wait $pid || code=$?
+((code == 130 || code == 0)) || fail "interrupted run ended with $code"
+sv stage -q "$work/long.edf" -o "$work/int" -t 2
+cmp "$work/whole/epochs.jsonl" "$work/int/epochs.jsonl" || fail "the run after Ctrl-C differs"
+
+echo "-- several recordings, coarse track, lights"
+sv stage -q "$work/night.edf" "$work/long.edf" -o "$work/many" --track coarse --lights-off +60 --lights-on +600
+check_folder "$work/many/night" 30
+check_folder "$work/many/long" 120
+grep -q '"TIB": 9.0' "$work/many/night/summary.json" || fail "lights are not used"
+! grep -q '"reasoning_text":"[^"]' "$work/many/night/epochs.jsonl" || fail "coarse answers have a rationale"
+
+echo "-- one channel only"
+sv stage -q "$work/night.edf" -o "$work/one" -c F4= -c O2= -c LOC= -c ROC= -c Chin=
+check_folder "$work/one" 30
+
+recordings=$SHARED/data/recordings
+if [[ -d $recordings ]]; then
+  echo "-- real recordings"
+  sv stage -q "$recordings/nox/nox-a1-120s.edf" -o "$work/nox"
+  check_folder "$work/nox" 4
+  sv stage "$recordings/sleep-edf/SC4001E0-first-300s.edf" -o "$work/sc" \
+    --hypnogram "$recordings/sleep-edf/SC4001EC-Hypnogram.edf" 2>"$work/err"
+  check_folder "$work/sc" 10
+  grep -q substitute "$work/err" || fail "substitutes are not said"
+  [[ $(grep -c '"stage":"W"' "$work/sc/epochs.jsonl") == 10 ]] || fail "the scorer's stages are not beside the rows"
+else
+  echo "-- skip: $recordings is not there"
+fi
+echo "all good"
