@@ -257,6 +257,7 @@ static bool has_site(const search *s, sv_site site) {
 
 /* Two signals at one rate, site and `against`, that share their own reference: their difference is site-against. */
 static bool find_difference(const search *s, sv_role role, sv_site site, sv_site against, int *plus, int *minus) {
+    if (!has_site(s, against)) return false;
     const sv_signal *signals = s->info->signals;
     for (int i = 0; i < s->info->n_signals; i++) {
         sv_site shared = s->labels[i].reference;

@@ -50,4 +50,12 @@ bool sv_signal_unit_missing(const sv_signal *signal);
 sv_status sv_montage_find(const sv_recording_info *info, const sv_channel_choice *choices, size_t n_choices,
                           sv_montage *out, sv_error *err);
 
+/* Samples of one signal as by sv_recording_read_uv, those of a signal without a unit as microvolts. */
+sv_status sv_signal_read_uv(sv_recording *recording, int signal, int64_t first, int64_t n, double *out, sv_error *err);
+
+/* Samples of a derivation in microvolts: of `plus`, minus those of `minus`. out: [n]. Errors as sv_recording_read;
+ * SV_ERR_USAGE for a role that is absent. */
+sv_status sv_derivation_read_uv(sv_recording *recording, const sv_derivation *derivation, int64_t first, int64_t n,
+                                double *out, sv_error *err);
+
 #endif
