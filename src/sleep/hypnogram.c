@@ -87,23 +87,27 @@ static double first_scored(const sv_scoring *scoring) {
     return isfinite(first) ? first : 0;
 }
 
+sv_status sv_scoring_read_annotations(const sv_recording_info *scored, const sv_recording_info *recording,
+                                      sv_scoring *out, double *shift_s, sv_error *err) {
+    *shift_s = 0;
+    sv_status s = collect(scored, out, err);
+    if (s) return s;
+    if (is_known(&scored->start) && is_known(&recording->start)) {
+        *shift_s = seconds_between(&recording->start, &scored->start);
+    } else if (recording != scored) {
+        out->note = "the start of the hypnogram or of the recording is not known; both were taken to start together";
+    }
+    return SV_OK;
+}
+
 sv_status sv_hypnogram_from_annotations(const sv_recording_info *scored, const sv_recording_info *recording,
                                         int n_epochs, sv_hypnogram *out, sv_error *err) {
     sv_scoring scoring = {0};
     *out = (sv_hypnogram){0};
-    sv_status s = collect(scored, &scoring, err);
-    if (!s) {
-        double shift = 0;
-        if (!recording) {
-            shift = -first_scored(&scoring);
-        } else if (is_known(&scored->start) && is_known(&recording->start)) {
-            shift = seconds_between(&recording->start, &scored->start);
-        } else if (recording != scored) {
-            scoring.note =
-                "the start of the hypnogram or of the recording is not known; both were taken to start together";
-        }
-        s = sv_scoring_to_hypnogram(&scoring, shift, n_epochs, scored->path, out, err);
-    }
+    double shift;
+    sv_status s = sv_scoring_read_annotations(scored, recording ? recording : scored, &scoring, &shift, err);
+    if (!s && !recording) shift = -first_scored(&scoring);
+    if (!s) s = sv_scoring_to_hypnogram(&scoring, shift, n_epochs, scored->path, out, err);
     sv_scoring_free(&scoring);
     return s;
 }
