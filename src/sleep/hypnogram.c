@@ -123,9 +123,9 @@ sv_status sv_hypnogram_parse(const char *text, size_t len, const char *name, int
     char *copy = sv_strndup(text, len);
     if (!copy) return sv_fail_memory(err, name, len);
     char *start = len >= 3 && memcmp(copy, "\xef\xbb\xbf", 3) == 0 ? copy + 3 : copy;
-    start += strspn(start, " \t\r\n");
-    sv_status s = *start == '<' ? sv_scoring_read_xml(start, strlen(start), name, &scoring, err)
-                                : sv_scoring_read_lines(start, name, &scoring, err);
+    sv_status s = start[strspn(start, " \t\r\n")] == '<'
+                      ? sv_scoring_read_xml(start, strlen(start), name, &scoring, err)
+                      : sv_scoring_read_lines(start, name, &scoring, err);
     if (!s) s = sv_scoring_to_hypnogram(&scoring, 0, n_epochs, name, out, err);
     sv_scoring_free(&scoring);
     free(copy);

@@ -163,8 +163,8 @@ sv_status sv_scoring_read_lines(char *text, const char *name, sv_scoring *out, s
             next += two ? 2 : 1;
         }
         number++;
-        line += t.separator == '\t' ? 0 : strspn(line, " \t");
-        if (!*line || *line == '#') continue;
+        const char content = line[strspn(line, " \t")];
+        if (!content || content == '#') continue;
         if (!first || !read_header(line, &t)) s = read_row(line, number, name, &t, err);
         first = false;
     }
