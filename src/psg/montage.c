@@ -12,7 +12,16 @@
 
 /* Every preference belongs to one of these passes. All roles go through a pass before the next begins, so that no role
  * takes as a makeshift what another asks for. The sentence says why; %s: the role. */
-typedef enum grade { ASKED_FOR, REFERENCE_UNKNOWN, OTHER_REFERENCE, MIRRORED, NEIGHBOUR, CONVENTION, N_GRADES } grade;
+typedef enum grade {
+    ASKED_FOR,
+    REFERENCE_UNKNOWN,
+    OTHER_REFERENCE,
+    MIRRORED,
+    NEIGHBOUR,
+    SUPPOSED,
+    CONVENTION,
+    N_GRADES
+} grade;
 
 static const struct {
     bool substitute;
@@ -21,9 +30,10 @@ static const struct {
     [ASKED_FOR] = {false, "this is what the role %s asks for"},
     [REFERENCE_UNKNOWN] = {false, "its label names no reference: used as recorded"},
     [OTHER_REFERENCE] = {true, "the electrode that %s asks for, against another reference"},
-    [MIRRORED] = {true, "no usable %s channel: this is the one of the other side"},
-    [NEIGHBOUR] = {true, "no usable %s channel: this is the nearest there is"},
-    [CONVENTION] = {true, "no label names %s: this is what recordings with such labels use for it"},
+    [MIRRORED] = {true, "there is no usable %s channel, this is the one of the other side"},
+    [NEIGHBOUR] = {true, "there is no better %s channel, this is the nearest"},
+    [SUPPOSED] = {false, "no label names %s, but in recordings with such labels this is it"},
+    [CONVENTION] = {true, "no label names %s, it is taken from what recordings with such labels mean"},
 };
 
 typedef enum how { AS_IS, BY_DIFFERENCE } how;
@@ -165,11 +175,11 @@ static const preference preferences[] = {
     ROW(CHIN, OTHER_REFERENCE, CHIN, to_any_m1_first),
     ROW(CHIN, OTHER_REFERENCE, CHIN1, to_any_m2_first),
     ROW(CHIN, OTHER_REFERENCE, CHIN2, to_any_m1_first),
-    ROW(CHIN, CONVENTION, LEAD_1, to_lead_2_or_f), /* Nox: 1 and 2 under the jaw, F in front */
-    ROW(CHIN, CONVENTION, LEAD_2, to_lead_f),
-    ROW_WITH(CHIN, CONVENTION, LEAD_1, lead_2_by_difference, LEAD_F),
-    ROW(CHIN, CONVENTION, EMG, to_bare),     /* SHHS, MESA */
-    ROW(CHIN, CONVENTION, LEAD_X1, to_bare), /* ISRUC */
+    ROW(CHIN, SUPPOSED, LEAD_1, to_lead_2_or_f), /* Nox: 1 and 2 under the jaw, F in front */
+    ROW(CHIN, SUPPOSED, LEAD_2, to_lead_f),
+    ROW_WITH(CHIN, SUPPOSED, LEAD_1, lead_2_by_difference, LEAD_F),
+    ROW(CHIN, SUPPOSED, EMG, to_bare),     /* SHHS, MESA */
+    ROW(CHIN, SUPPOSED, LEAD_X1, to_bare), /* ISRUC */
 };
 
 /* What a channel must have to be worth drawing as a role. Below these rates the band of the picture (EEG and EOG 0.3 to

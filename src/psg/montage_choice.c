@@ -106,14 +106,19 @@ sv_status sv_montage_file_load(const char *path, sv_channel_choice **out, size_t
 
 void sv_labels_list(const sv_recording_info *info, sv_strbuf *out) {
     size_t start = out->len;
+    int n_listed = 0, n_left = 0, n_others = 0;
     for (int i = 0; i < info->n_signals; i++) {
-        const char *label = info->signals[i].label;
-        if (out->len - start + strlen(label) + 4 > MAX_LIST_BYTES) {
-            sv_strbuf_printf(out, " and %d more", info->n_signals - i);
-            return;
+        const sv_signal *signal = &info->signals[i];
+        if (!(signal->uv_per_unit > 0) && !sv_signal_unit_missing(signal)) {
+            n_others++;
+        } else if (n_left > 0 || out->len - start + strlen(signal->label) + 4 > MAX_LIST_BYTES) {
+            n_left++;
+        } else {
+            sv_strbuf_printf(out, "%s'%s'", n_listed++ ? ", " : "", signal->label);
         }
-        sv_strbuf_printf(out, "%s'%s'", i ? ", " : "", label);
     }
+    if (n_left > 0) sv_strbuf_printf(out, " and %d more", n_left);
+    if (n_others > 0) sv_strbuf_printf(out, "%s%d that are not voltages", n_listed ? " and " : "", n_others);
     if (info->n_signals == 0) sv_strbuf_puts(out, "no signals");
 }
 

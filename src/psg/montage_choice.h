@@ -13,7 +13,8 @@
 sv_status sv_channel_choice_resolve(const sv_channel_choice *choice, const sv_recording_info *info, sv_derivation *out,
                                     sv_error *err);
 
-/* Appends "'C3', 'C4', ..." with as many labels as an error message can hold, then how many more there are. */
+/* Appends "'C3', 'C4', ..." with as many labels of voltages as an error message can hold, then how many more and how
+ * many other channels there are. */
 void sv_labels_list(const sv_recording_info *info, sv_strbuf *out);
 
 #endif

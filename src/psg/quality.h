@@ -19,6 +19,9 @@ typedef enum sv_quality_kind {
     SV_QUALITY_OTHER
 } sv_quality_kind;
 
+/* "rate" "gain" "flat" "clipped" "polarity" "mains" "swapped" "lead-off" "gap" "other" */
+const char *sv_quality_kind_name(sv_quality_kind kind);
+
 typedef struct sv_quality_warning {
     sv_quality_kind kind;
     int role;                   /* sv_role, or -1 for the whole recording */
@@ -28,10 +31,11 @@ typedef struct sv_quality_warning {
 
 typedef struct sv_quality {
     int n_warnings;
-    sv_quality_warning *warnings;  /* owned */
-    double mains_hz;               /* 50 or 60 when that line stands out, else 0 */
-    double rms_uv[SV_N_ROLES];     /* of the raw derivation, median of 30-s windows; NaN when absent */
-    double flat_share[SV_N_ROLES]; /* share of 1-s windows without change; NaN when absent */
+    sv_quality_warning *warnings;    /* owned */
+    double mains_hz;                 /* 50 or 60 when that line stands out, else 0 */
+    double rms_uv[SV_N_ROLES];       /* of the raw derivation, median of 30-s windows; NaN when absent */
+    double amplitude_uv[SV_N_ROLES]; /* the same of the median standard deviation of 1-s pieces: without drifts */
+    double flat_share[SV_N_ROLES];   /* share of 1-s windows without change; NaN when absent */
 } sv_quality;
 
 /* Reads the used channels in pieces (a bounded sample of windows over the night). */

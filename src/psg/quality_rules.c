@@ -28,6 +28,16 @@ static const double SLOW_QUIET_UV = 3;      /* below, a correlation is one of no
 static const double SAME_SIGNAL_R = 0.9999; /* neighbouring derivations reach 0.95 */
 enum { MIN_SWAP_WINDOWS = 3, MIN_EYE_WINDOWS = 60 };
 
+const char *sv_quality_kind_name(sv_quality_kind kind) {
+    static const char *const names[] = {
+        [SV_QUALITY_RATE_LOW] = "rate",   [SV_QUALITY_GAIN] = "gain",         [SV_QUALITY_FLAT] = "flat",
+        [SV_QUALITY_CLIPPED] = "clipped", [SV_QUALITY_POLARITY] = "polarity", [SV_QUALITY_MAINS] = "mains",
+        [SV_QUALITY_SWAPPED] = "swapped", [SV_QUALITY_LEAD_OFF] = "lead-off", [SV_QUALITY_GAP] = "gap",
+        [SV_QUALITY_OTHER] = "other",
+    };
+    return (unsigned)kind < SV_COUNT(names) ? names[kind] : "other";
+}
+
 typedef struct judge {
     const sv_recording_info *info;
     const sv_montage *montage;
@@ -253,7 +263,7 @@ static bool check_lead_off(judge *j, int role, bool *bad) {
 /* A wrong unit explains every amplitude; a lead that is off explains one that no unit does. */
 static void check_amplitude(judge *j, int role, int line, bool *bad) {
     const struct limits *limits = limits_of(role);
-    double uv = median_of(j, role, get_amplitude);
+    double uv = j->out->amplitude_uv[role];
     bool ordinary = !(uv > 0) || (uv >= limits->min_uv && uv <= limits->max_uv);
     double factor = ordinary ? 0 : plausible_factor(uv, limits);
     bool lead_off = false;
@@ -434,6 +444,7 @@ static void check_gaps(judge *j) {
 
 static void check_role(judge *j, int role, int line, bool *bad) {
     j->out->rms_uv[role] = median_of(j, role, get_rms);
+    j->out->amplitude_uv[role] = median_of(j, role, get_amplitude);
     check_rate(j, role);
     check_header_polarity(j, role);
     check_amplitude(j, role, line, bad);
@@ -444,7 +455,9 @@ static void check_role(judge *j, int role, int line, bool *bad) {
 sv_status sv_quality_judge(const sv_recording_info *info, const sv_montage *montage, const sv_quality_table *table,
                            sv_quality *out, sv_error *err) {
     memset(out, 0, sizeof *out);
-    for (int role = 0; role < SV_N_ROLES; role++) out->rms_uv[role] = out->flat_share[role] = NAN;
+    for (int role = 0; role < SV_N_ROLES; role++) {
+        out->rms_uv[role] = out->amplitude_uv[role] = out->flat_share[role] = NAN;
+    }
     size_t n = (size_t)table->n_windows;
     judge j = {.info = info, .montage = montage, .table = table, .out = out};
     bool *bad = sv_calloc(n, sizeof *bad);

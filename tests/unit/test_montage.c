@@ -220,10 +220,10 @@ static const montage_case montage_cases[] = {
     /* data sets */
     {"HMC", "EEG F4-M1|EEG C4-M1|EEG O2-M1|EEG C3-M2|EMG chin|EOG E1-M2|EOG E2-M2|ECG",
      "EEG F4-M1|EEG C4-M1|EEG O2-M1|EOG E1-M2|EOG E2-M2|EMG chin"},
-    {"ISRUC", "LOC-A2|ROC-A1|F3-A2|C3-A2|O1-A2|F4-A1|C4-A1|O2-A1|X1|X2|X3|SaO2", "F4-A1|C4-A1|O2-A1|LOC-A2|ROC-A1|*X1"},
-    {"ISRUC, E names", "E1-M2|E2-M1|F3-M2|C3-M2|O1-M2|F4-M1|C4-M1|O2-M1|X1|X2", "F4-M1|C4-M1|O2-M1|E1-M2|E2-M1|*X1"},
+    {"ISRUC", "LOC-A2|ROC-A1|F3-A2|C3-A2|O1-A2|F4-A1|C4-A1|O2-A1|X1|X2|X3|SaO2", "F4-A1|C4-A1|O2-A1|LOC-A2|ROC-A1|X1"},
+    {"ISRUC, E names", "E1-M2|E2-M1|F3-M2|C3-M2|O1-M2|F4-M1|C4-M1|O2-M1|X1|X2", "F4-M1|C4-M1|O2-M1|E1-M2|E2-M1|X1"},
     {"SHHS", "SaO2|H.R.|EEG(sec)@125|ECG@250|EMG@125|EOG(L)@50|EOG(R)@50|EEG@125|THOR RES@10|POSITION@1|LIGHT@1",
-     "|*EEG||EOG(L)|EOG(R)|*EMG"},
+     "|*EEG||EOG(L)|EOG(R)|EMG"},
     {"SHHS without the first EEG", "EEG(sec)@125|EOG(L)@50", "|*EEG(sec)||EOG(L)||"},
     {"DREAMS", "ECG|FP1-A2|CZ-A1|EMG1|EOG1-A2|VTH|NAF2P|FP2-A1|O1-A2|EOG2-A2|EMG2",
      "*FP2-A1|*CZ-A1|*O1-A2|EOG1-A2|EOG2-A2|EMG1~EMG2"},
@@ -238,7 +238,7 @@ static const montage_case montage_cases[] = {
      "*EEG Fpz-Cz||*EEG Pz-Oz|*EOG horizontal||"},
     {"Sleep-EDF telemetry", "EEG Fpz-Cz|EEG Pz-Oz|EOG horizontal|EMG submental@100|Marker#",
      "*EEG Fpz-Cz||*EEG Pz-Oz|*EOG horizontal||EMG submental"},
-    {"MESA", "EKG|EOG-L|EOG-R|EMG|EEG1|EEG2|EEG3|Pres|Flow|Snore", "*EEG1|*EEG3|*EEG2|EOG-L|EOG-R|*EMG"},
+    {"MESA", "EKG|EOG-L|EOG-R|EMG|EEG1|EEG2|EEG3|Pres|Flow|Snore", "*EEG1|*EEG3|*EEG2|EOG-L|EOG-R|EMG"},
     {"MrOS", "C3|C4|A1|A2|ROC|LOC|L Chin|R Chin|ECG L|ECG R|Leg L|Leg R|Thoracic",
      "|C4~A1||LOC~A2|ROC~A2|L Chin~R Chin"},
     {"CHAT", "F3|F4|T3|T4|C3|C4|O1|O2|M1|M2|E1|E2|Lchin|Rchin|Cchin|ECG1|Lleg1|Lleg2",
@@ -246,19 +246,19 @@ static const montage_case montage_cases[] = {
     {"WSC", "C3_M2|O1_M2|F3_M2|E1|E2|chin|spo2|lleg_r", "*F3_M2|*C3_M2|*O1_M2|E1|E2|chin"},
     {"PhysioNet 2018", "F3-M2|F4-M1|C3-M2|C4-M1|O1-M2|O2-M1|E1-M2|Chin1-Chin2|ABD|CHEST|AIRFLOW|SaO2|ECG",
      "F4-M1|C4-M1|O2-M1|E1-M2||Chin1-Chin2"},
-    {"UCD", "Lefteye|RightEye|EMG|C3A2|C4A1|ECG|SpO2|Sound|Flow", "|C4A1||Lefteye|RightEye|*EMG"},
+    {"UCD", "Lefteye|RightEye|EMG|C3A2|C4A1|ECG|SpO2|Sound|Flow", "|C4A1||Lefteye|RightEye|EMG"},
     {"MIT-BIH", "ECG#mV|BP#mmHg|EEG (C4-A1)#mV|Resp (nasal)#l", "|EEG (C4-A1)||||"},
     {"Alice", "EEG F4-A1|EEG C4-A1|EEG O2-A1|EOG LOC-A2|EOG ROC-A2|EMG Chin|Leg 1|Leg 2|ECG I|Snore",
      "EEG F4-A1|EEG C4-A1|EEG O2-A1|EOG LOC-A2|EOG ROC-A2|EMG Chin"},
-    {"SOMNOmedics", "F4:M1|C4:M1|O2:M1|EOGl:M2|EOGr:M2|EMG|PLMl|PLMr|EKG", "F4:M1|C4:M1|O2:M1|EOGl:M2|EOGr:M2|*EMG"},
+    {"SOMNOmedics", "F4:M1|C4:M1|O2:M1|EOGl:M2|EOGr:M2|EMG|PLMl|PLMr|EKG", "F4:M1|C4:M1|O2:M1|EOGl:M2|EOGr:M2|EMG"},
     {"Nihon Kohden", "EEG F4-Ref|EEG C4-Ref|EEG O2-Ref|EEG A1-Ref|EEG A2-Ref|EEG E1-Ref|EEG E2-Ref|POL EMG1|POL EMG2",
      "EEG F4-Ref~EEG A1-Ref|EEG C4-Ref~EEG A1-Ref|EEG O2-Ref~EEG A1-Ref|EEG E1-Ref~EEG A2-Ref|EEG E2-Ref~EEG A2-Ref|"
      "POL EMG1~POL EMG2"},
     {"Nox leads",
      "1#V|1 Impedance@1#Ohm|1-2#V|1-2 (Imp)@1#Ohm|1-F#V|2#V|2-F#V|C4#V|C4-M1#V|E1#V|E1-M2#V|E2#V|E2-M1#V|F#V|F4#V|"
      "F4-M1#V|Left Leg#V|M1#V|M1M2#V|M2#V|O2#V|O2-M1#V|SpO2#%",
-     "F4-M1|C4-M1|O2-M1|E1-M2|E2-M1|*1-2"},
-    {"Nox, leads only", "1#V|2#V|F#V|C4#V|M1#V|M2#V|E1#V|E2#V", "|C4~M1||E1~M2|E2~M2|*1~2"},
+     "F4-M1|C4-M1|O2-M1|E1-M2|E2-M1|1-2"},
+    {"Nox, leads only", "1#V|2#V|F#V|C4#V|M1#V|M2#V|E1#V|E2#V", "|C4~M1||E1~M2|E2~M2|1~2"},
     /* spellings */
     {"colon", "F4:M1|C4:M1|O2:M1|E1:M2|E2:M2|Chin1:Chin2", "F4:M1|C4:M1|O2:M1|E1:M2|E2:M2|Chin1:Chin2"},
     {"slash", "F4/M1|C4/A1|O2/M1|LOC/A2|ROC/A1|CHIN", "F4/M1|C4/A1|O2/M1|LOC/A2|ROC/A1|CHIN"},
@@ -409,7 +409,7 @@ static void nothing_found_lists_the_labels(void **state) {
     sv_error err = {0};
     make(&f, "SpO2#%|Flow|ECG");
     assert_int_equal(sv_montage_find(&f.info, NULL, 0, &m, &err), SV_ERR_INPUT);
-    assert_contains(err.message, "'SpO2', 'Flow', 'ECG'");
+    assert_contains(err.message, "the file has: 'Flow', 'ECG' and 1 that are not voltages");
     assert_contains(err.message, "--channel");
     make(&f, "");
     assert_int_equal(sv_montage_find(&f.info, NULL, 0, &m, &err), SV_ERR_INPUT);
