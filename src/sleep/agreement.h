@@ -7,15 +7,18 @@
 #include "base/json.h"
 
 typedef struct sv_agreement {
-    int64_t n;             /* epochs counted */
-    int64_t n_left_out;    /* unscored by the truth, or unparsed and left out */
-    int64_t n_unparsed;    /* predictions that are SV_STAGE_NONE where the truth is scored */
+    int64_t n;                        /* epochs counted */
+    int64_t n_left_out;               /* unscored by the truth, or unparsed and left out */
+    int64_t n_unparsed;               /* predictions that are SV_STAGE_NONE where the truth is scored */
     double accuracy, macro_f1, kappa; /* NaN when undefined; kappa also when expected agreement is 1 */
     double f1[5];
     int64_t confusion[5][6]; /* [truth][prediction], column 5 = unparsed counted as error */
 } sv_agreement;
 
-typedef enum sv_unparsed { SV_UNPARSED_LEFT_OUT /* the original's convention */, SV_UNPARSED_IS_ERROR /* ours */ } sv_unparsed;
+typedef enum sv_unparsed {
+    SV_UNPARSED_LEFT_OUT /* the original's convention */,
+    SV_UNPARSED_IS_ERROR /* ours */
+} sv_unparsed;
 
 /* truth, prediction: [n] sv_stage. */
 void sv_agreement_compute(const signed char *truth, const signed char *prediction, size_t n, sv_unparsed unparsed,
@@ -23,8 +26,8 @@ void sv_agreement_compute(const signed char *truth, const signed char *predictio
 
 json_t *sv_agreement_to_json(const sv_agreement *agreement);
 
-/* Intersection over union of two rule lists as they stand in a result row (a list, a comma separated string, null); 1 when
- * both are empty. */
+/* Intersection over union of two rule lists as they stand in a result row (a list, a comma separated string, null); 1
+ * when both are empty. */
 double sv_rules_iou(const json_t *predicted, const json_t *truth);
 
 #endif

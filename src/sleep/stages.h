@@ -9,8 +9,8 @@
 /* "W" "N1" "N2" "N3" "R", "?" for SV_STAGE_NONE. */
 const char *sv_stage_name(sv_stage stage);
 
-/* Reads a stage as scorers write it: "Sleep stage W", "W", "Wake", "N2", "S2", "2", "Stage 4" (= N3), "REM", "Sleep stage R",
- * "Movement time" and "?" (SV_STAGE_NONE). False when the text is not a stage at all. */
+/* Reads a stage as scorers write it: "Sleep stage W", "W", "Wake", "N2", "S2", "2", "Stage 4" (= N3), "REM", "Sleep
+ * stage R", "Movement time" and "?" (SV_STAGE_NONE). False when the text is not a stage at all. */
 bool sv_stage_from_annotation(const char *text, sv_stage *out);
 
 typedef struct sv_rule {
