@@ -9,17 +9,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-sv_status sv_mains_parse(const char *text, sv_mains *out, sv_error *err) {
-    static const struct { const char *name; sv_mains mains; } names[] = {
-        {"auto", SV_MAINS_AUTO}, {"50", SV_MAINS_50}, {"60", SV_MAINS_60}, {"off", SV_MAINS_OFF}};
-    for (size_t i = 0; i < SV_COUNT(names); i++) {
-        if (strcmp(text ? text : "auto", names[i].name) != 0) continue;
-        *out = names[i].mains;
-        return SV_OK;
-    }
-    return sv_fail(err, SV_ERR_USAGE, "--mains must be 50, 60, auto or off, found '%s'", text);
-}
-
 static bool parse_clock(const char *text, int *second_of_day) {
     int h, m, s = 0, used = 0;
     if (sscanf(text, "%2d:%2d%n:%2d%n", &h, &m, &used, &s, &used) < 2 || text[used] != 0) return false;
@@ -94,8 +83,10 @@ static sv_status lights(sv_subject *s, const sv_stage_options *o, sv_error *err)
 }
 
 static sv_status open_all(const char *path, const sv_stage_options *o, sv_subject *s, sv_error *err) {
-    sv_status status = sv_mains_parse(o->mains, &s->filters.mains, err);
-    if (status) return status;
+    if (!sv_mains_from_name(o->mains ? o->mains : "auto", &s->filters.mains)) {
+        return sv_fail(err, SV_ERR_USAGE, "--mains must be 50, 60, auto or off, found '%s'", o->mains);
+    }
+    sv_status status;
     s->name = name_of(path);
     if (!s->name) return sv_fail_memory(err, "name", strlen(path));
     if ((status = sv_recording_open(path, &s->recording, err))) return status;

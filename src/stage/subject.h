@@ -25,9 +25,6 @@ typedef struct sv_subject {
 sv_status sv_subject_open(const char *path, const sv_stage_options *options, sv_subject *out, sv_error *err);
 void sv_subject_close(sv_subject *subject); /* a zeroed one may be closed */
 
-/* "50", "60", "auto" (also NULL) or "off". */
-sv_status sv_mains_parse(const char *text, sv_mains *out, sv_error *err);
-
 /* A clock time "HH:MM[:SS]" (the first one at or after the start; start must be known) or "+SECONDS", as seconds from the
  * recording's start. `option` is what the error calls it. */
 sv_status sv_moment_parse(const char *text, const sv_start_time *start, const char *option, double *out_s, sv_error *err);
