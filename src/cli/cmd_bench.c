@@ -1,0 +1,281 @@
+/* cmd_bench.c - `sleepvlm bench`: where the time goes on this machine, beside a ceiling measured in the same run. */
+#include <cblas.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "cli/command.h"
+#include "cli/model_path.h"
+#include "render/picture.h"
+#include "stage/examiner.h"
+#include "stage/run.h"
+
+enum { N_PICTURES = 24, REPEATS = 5 };
+#define REFERENCE_PICTURE_MS 70.0 /* the published system's renderer, as design.md states it */
+
+typedef struct bench {
+    json_t *rows;
+    sv_model *model;
+    unsigned char *pictures; /* [N_PICTURES, SV_PICTURE_BYTES], all different */
+    double *signals;         /* [N_PICTURES, 3000] */
+} bench;
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int n) {
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    return values[n / 2];
+}
+
+static void add_row(bench *b, const char *name, double value, const char *unit, const char *beside) {
+    json_array_append_new(b->rows, json_pack("{s:s,s:f,s:s,s:s}", "name", name, "value", value, "unit", unit, "beside",
+                                             beside ? beside : ""));
+}
+
+static double noise(uint64_t *state) {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (double)(*state >> 11) * 0x1p-53 - 0.5;
+}
+
+/* Signals with the roughness of an EEG: a leaky sum of white noise. */
+static void make_signals(bench *b) {
+    uint64_t state = 88172645463325252u;
+    double x = 0;
+    for (int i = 0; i < N_PICTURES * SV_EPOCH_SAMPLES; i++) b->signals[i] = x = 0.96 * x + 14 * noise(&state);
+}
+
+static sv_status bench_products(bench *b, sv_error *err) {
+    enum { N = 512 };
+    float *m = sv_alloc_aligned(4 * N * N, sizeof *m);
+    double rates[REPEATS];
+    if (!m) return sv_fail_memory(err, "matrices", 4 * N * N * sizeof *m);
+    for (int i = 0; i < 4 * N * N; i++) m[i] = (float)(i % 251) / 251.0f - 0.4f;
+    for (int r = 0; r < REPEATS; r++) {
+        double begin = now_s();
+        for (int k = 0; k < 8; k++) {
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, N, N, 1, m + k % 3 * N * N, N, m + (k + 1) % 3 * N * N, N, 0,
+                        m + 3 * N * N, N);
+        }
+        rates[r] = 8 * 2.0 * N * N * N / (now_s() - begin) / 1e9;
+    }
+    free(m);
+    add_row(b, "OpenBLAS product 512 x 512 x 512, one thread (the ceiling)", median(rates, REPEATS), "GFLOP/s", NULL);
+    return SV_OK;
+}
+
+static sv_status bench_pictures(bench *b, sv_error *err) {
+    sv_painter *painter;
+    double times[REPEATS * N_PICTURES];
+    char beside[80];
+    sv_status s = sv_painter_new(&painter, err);
+    if (s) return s;
+    for (int i = 0; i < REPEATS * N_PICTURES; i++) {
+        const double *samples[SV_N_ROLES];
+        int p = i % N_PICTURES;
+        for (int r = 0; r < SV_N_ROLES; r++) samples[r] = b->signals + (p + 3 * r) % N_PICTURES * SV_EPOCH_SAMPLES;
+        double begin = now_s();
+        sv_picture_draw(painter, samples, b->pictures + (size_t)p * SV_PICTURE_BYTES);
+        times[i] = 1e3 * (now_s() - begin);
+    }
+    sv_painter_free(painter);
+    double ms = median(times, REPEATS * N_PICTURES);
+    snprintf(beside, sizeof beside, "%.0f times the reference renderer (70 ms)", REFERENCE_PICTURE_MS / ms);
+    add_row(b, "picture, six channels", ms, "ms", beside);
+    return SV_OK;
+}
+
+static sv_status bench_embeddings(bench *b, sv_embedding *out, sv_error *err) {
+    double times[N_PICTURES];
+    for (int i = 0; i < N_PICTURES; i++) {
+        sv_image image = {SV_PICTURE_WIDTH, SV_PICTURE_HEIGHT, 3, b->pictures + (size_t)i * SV_PICTURE_BYTES};
+        double begin = now_s();
+        sv_status s = sv_model_embed_image(b->model, &image, NULL, &out[i], err);
+        if (s) return s;
+        times[i] = 1e3 * (now_s() - begin);
+    }
+    add_row(b, "picture through the vision tower, one thread", median(times, N_PICTURES), "ms", NULL);
+    return SV_OK;
+}
+
+static sv_status ask_all(bench *b, const sv_examiner *examiner, sv_session *session, const sv_embedding *embeddings,
+                         bool coarse, sv_error *err) {
+    double times[N_PICTURES];
+    size_t n_read = 0, n_written = 0;
+    char beside[80];
+    for (int i = 0; i < N_PICTURES; i++) {
+        const sv_embedding *window[3] = {&embeddings[i], &embeddings[(i + 1) % N_PICTURES], &embeddings[(i + 2) % N_PICTURES]};
+        sv_finding finding;
+        double begin = now_s();
+        sv_status s = sv_examiner_ask(examiner, session, window, &finding, err);
+        if (s) return s;
+        times[i] = 1e3 * (now_s() - begin);
+        n_read += finding.n_prompt_tokens;
+        n_written += finding.n_output_tokens;
+        sv_finding_free(&finding);
+    }
+    snprintf(beside, sizeof beside, "%zu tokens read, %zu written on average", n_read / N_PICTURES, n_written / N_PICTURES);
+    add_row(b, coarse ? "question, stage and rules only, one thread" : "question with rationale, one thread",
+            median(times, N_PICTURES), "ms", beside);
+    return SV_OK;
+}
+
+static sv_status bench_questions(bench *b, const sv_embedding *embeddings, bool coarse, sv_error *err) {
+    sv_stage_prompt prompt;
+    sv_examiner *examiner = NULL;
+    sv_session *session = NULL;
+    sv_status s = sv_stage_prompt_load(sv_model_folder(b->model), NULL, &prompt, err);
+    if (s) return s;
+    if (!coarse || prompt.stage_first) {
+        s = sv_examiner_new(b->model, &prompt, coarse, NULL, &examiner, err);
+        if (!s) s = sv_examiner_session(examiner, embeddings, NULL, &session, err);
+        if (!s) s = ask_all(b, examiner, session, embeddings, coarse, err);
+    }
+    sv_session_free(session);
+    sv_examiner_free(examiner);
+    sv_stage_prompt_free(&prompt);
+    return s;
+}
+
+static sv_status bench_network(bench *b, sv_error *err) {
+    sv_embedding embeddings[N_PICTURES] = {{0}};
+    sv_status s = bench_embeddings(b, embeddings, err);
+    if (!s) s = bench_questions(b, embeddings, false, err);
+    if (!s) s = bench_questions(b, embeddings, true, err);
+    for (int i = 0; i < N_PICTURES; i++) sv_embedding_free(&embeddings[i]);
+    return s;
+}
+
+static sv_status bench_start(bench *b, const char *folder, sv_error *err) {
+    double times[REPEATS];
+    for (int i = 0; i < REPEATS; i++) {
+        sv_model_free(b->model);
+        b->model = NULL;
+        double begin = now_s();
+        sv_status s = sv_model_load(folder, &b->model, err);
+        if (s) return s;
+        times[i] = 1e3 * (now_s() - begin);
+    }
+    add_row(b, "model ready", median(times, REPEATS), "ms", NULL);
+    return SV_OK;
+}
+
+/* The steps of `stage` on a recording of the user, in a folder that is removed again. */
+static sv_status bench_night(bench *b, const char *recording, int n_threads, sv_error *err) {
+    char folder[] = "/tmp/sleepvlm-bench-XXXXXX", command[64], beside[96];
+    if (!mkdtemp(folder)) return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot create", folder);
+    sv_run run;
+    sv_stage_options options = {.n_threads = n_threads};
+    double t0 = now_s(), t1 = t0, t2 = t0, t3 = t0;
+    sv_status s = sv_run_open(recording, b->model, folder, &options, &run, err);
+    if (!s) {
+        t1 = now_s();
+        s = sv_run_ask(&run, err);
+        t2 = now_s();
+        if (!s) s = sv_run_write(&run, err);
+        if (!s) s = sv_run_finish(&run, err);
+        t3 = now_s();
+        int n = run.subject.night.n_epochs;
+        if (!s) {
+            snprintf(beside, sizeof beside, "%d epochs on %d threads: %.1f epochs/s, 960 epochs in %.0f s", n,
+                     sv_pool_n_threads(run.pool), n / (t2 - t1), 960 * (t2 - t1) / n);
+            add_row(b, "recording: read, find channels, check, filter", t1 - t0, "s", sv_path_name(recording));
+            add_row(b, "recording: draw, look, answer", t2 - t1, "s", beside);
+            add_row(b, "recording: write results (without the report)", t3 - t2, "s", NULL);
+        }
+        sv_run_close(&run);
+    }
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    if (system(command) != 0 && !s) s = sv_fail(err, SV_ERR_OUTPUT, "%s: cannot be removed", folder);
+    return s;
+}
+
+static void print_table(const bench *b, bool json) {
+    size_t i;
+    json_t *row;
+    if (json) {
+        json_dumpf(b->rows, stdout, JSON_INDENT(2));
+        putchar('\n');
+        return;
+    }
+    json_array_foreach(b->rows, i, row) {
+        printf("%-60s %10.2f %-8s %s\n", sv_json_text(row, "name", ""), sv_json_real(row, "value", NAN),
+               sv_json_text(row, "unit", ""), sv_json_text(row, "beside", ""));
+    }
+}
+
+static sv_status run_all(bench *b, const char *model, const char *recording, int n_threads, sv_error *err) {
+    char *folder;
+    sv_status s = sv_model_path_find(model, &folder, err);
+    if (s) return s;
+    b->pictures = sv_calloc(N_PICTURES, SV_PICTURE_BYTES);
+    b->signals = sv_calloc((size_t)N_PICTURES * SV_EPOCH_SAMPLES, sizeof *b->signals);
+    s = b->pictures && b->signals ? bench_start(b, folder, err) : sv_fail_memory(err, "pictures", N_PICTURES * SV_PICTURE_BYTES);
+    if (!s) {
+        make_signals(b);
+        s = bench_products(b, err);
+    }
+    if (!s) s = bench_pictures(b, err);
+    if (!s) s = bench_network(b, err);
+    if (!s && recording) s = bench_night(b, recording, n_threads, err);
+    free(folder);
+    return s;
+}
+
+static int run(int argc, char **argv) {
+    static const struct option options[] = {{"model", required_argument, 0, 'm'}, {"threads", required_argument, 0, 't'},
+                                            {"json", no_argument, 0, 'j'}, {"help", no_argument, 0, 'h'}, {0}};
+    const char *model = "nano";
+    int letter, n_threads = 0;
+    bool json = false;
+    optind = 1;
+    while ((letter = getopt_long(argc, argv, "m:t:h", options, NULL)) != -1) {
+        switch (letter) {
+            case 'm': model = optarg; break;
+            case 't': n_threads = atoi(optarg); break;
+            case 'j': json = true; break;
+            case 'h': return sv_cli_help(&sv_cmd_bench);
+            default: return sv_cli_usage(&sv_cmd_bench, "the option is not known or lacks its value");
+        }
+    }
+    if (argc - optind > 1 || n_threads < 0) return sv_cli_usage(&sv_cmd_bench, "at most one recording, and N > 0 threads");
+    bench b = {.rows = json_array()};
+    sv_error err;
+    sv_status s = run_all(&b, model, optind < argc ? argv[optind] : NULL, n_threads, &err);
+    if (!s) print_table(&b, json);
+    sv_model_free(b.model);
+    free(b.pictures);
+    free(b.signals);
+    json_decref(b.rows);
+    return s ? sv_cli_fail(&sv_cmd_bench, &err) : 0;
+}
+
+const sv_command sv_cmd_bench = {
+    .name = "bench",
+    .summary = "where the time goes on this machine",
+    .help = "Usage: sleepvlm bench [OPTION]... [RECORDING.edf]\n"
+            "\n"
+            "Measures, as medians over changing data: the model's start, the picture, the vision tower, a question; beside them\n"
+            "the speed of a large matrix product on the same core. With a recording also the steps of `stage` on it.\n"
+            "\n"
+            "  -m, --model NAME|DIR  model (default nano)\n"
+            "  -t, --threads N       threads for the recording (default: one per core)\n"
+            "      --json            print a JSON array\n",
+    .run = run};
