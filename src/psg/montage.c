@@ -221,7 +221,7 @@ static void copy_text(char *out, size_t size, const char *text) {
     size_t n = strlen(text);
     if (n >= size) {
         n = size - 1;
-        while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80) n--;
+        for (int i = 0; i < 3 && ((unsigned char)text[n] & 0xC0) == 0x80; i++) n--;
     }
     memcpy(out, text, n);
     out[n] = 0;
