@@ -11,24 +11,33 @@
 
 static const double pi = 3.14159265358979323846;
 
+/* CMPLX is missing in C libraries with some compilers; the layout is the standard's. */
+static double complex complex_of(double re, double im) {
+    union {
+        double parts[2];
+        double complex z;
+    } u = {{re, im}};
+    return u.z;
+}
+
 /* Products of complex numbers are spelled out: the order of the roundings is part of the result. */
 static double complex times(double complex x, double complex y) {
-    return CMPLX(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
+    return complex_of(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
 }
 
 /* As vector units with a fused multiply-add square. */
 static double complex square(double complex x) {
-    return CMPLX(fma(creal(x), creal(x), -(cimag(x) * cimag(x))), fma(creal(x), cimag(x), cimag(x) * creal(x)));
+    return complex_of(fma(creal(x), creal(x), -(cimag(x) * cimag(x))), fma(creal(x), cimag(x), cimag(x) * creal(x)));
 }
 
 /* Smith's algorithm (Smith 1962). */
 static double complex divide(double complex x, double complex y) {
     if (fabs(creal(y)) >= fabs(cimag(y))) {
         double ratio = cimag(y) / creal(y), scale = 1.0 / (creal(y) + cimag(y) * ratio);
-        return CMPLX((creal(x) + cimag(x) * ratio) * scale, (cimag(x) - creal(x) * ratio) * scale);
+        return complex_of((creal(x) + cimag(x) * ratio) * scale, (cimag(x) - creal(x) * ratio) * scale);
     }
     double ratio = creal(y) / cimag(y), scale = 1.0 / (cimag(y) + creal(y) * ratio);
-    return CMPLX((creal(x) * ratio + cimag(x)) * scale, (cimag(x) * ratio - creal(x)) * scale);
+    return complex_of((creal(x) * ratio + cimag(x)) * scale, (cimag(x) * ratio - creal(x)) * scale);
 }
 
 /* Multiplies the polynomial p of degree n by (1 - root / z). */
@@ -37,7 +46,7 @@ static void append_root(double complex *p, int n, double complex root) {
     for (int k = n + 1; k >= 1; k--) {
         double complex q = p[k - 1];
         double re_sum = creal(q) * -creal(root) + creal(p[k]), im_sum = cimag(q) * -cimag(root);
-        p[k] = CMPLX(re_sum - im_sum, creal(q) * -cimag(root) + (cimag(q) * -creal(root) + cimag(p[k])));
+        p[k] = complex_of(re_sum - im_sum, creal(q) * -cimag(root) + (cimag(q) * -creal(root) + cimag(p[k])));
     }
 }
 
@@ -50,8 +59,8 @@ bool sv_butterworth_band_pass(double low, double high, sv_iir *out) {
     double complex poles[2 * HALF_ORDER];
     for (int i = 0; i < HALF_ORDER; i++) {
         double m = 2 * i - HALF_ORDER + 1;
-        double complex prototype = -cexp(CMPLX(0, pi * m / (2 * HALF_ORDER)));
-        double complex p = CMPLX(creal(prototype) * width / 2, cimag(prototype) * width / 2);
+        double complex prototype = -cexp(complex_of(0, pi * m / (2 * HALF_ORDER)));
+        double complex p = complex_of(creal(prototype) * width / 2, cimag(prototype) * width / 2);
         double complex root = csqrt(square(p) - centre * centre);
         poles[i] = p + root;
         poles[i + HALF_ORDER] = p - root;

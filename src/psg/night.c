@@ -58,6 +58,7 @@ typedef struct preparation {
     int64_t *offsets, *lengths; /* [n_stretches] at 100 Hz */
     int64_t n_total;            /* samples at 100 Hz, before the cut to whole epochs */
     size_t longest;             /* samples of the longest stretch at the common rate */
+    int n_lanes;                /* channels filtered in lock-step, spare ones included */
     sv_filter_chain chains[SV_N_ROLES];
 } preparation;
 
@@ -184,32 +185,43 @@ static void run_group(void *context, int64_t item, int thread) {
     }
 }
 
-/* Reads and filters all stretches of some groups, which run in parallel. */
-static sv_status run_groups(preparation *p, lane_group *groups, int n_groups, sv_error *err) {
-    sv_status status = SV_OK;
-    for (int i = 0; i < n_groups && !status; i++) {
-        groups[i].samples = sv_calloc(SV_MAX(p->longest, (size_t)1), (size_t)groups[i].n_lanes * sizeof(double));
-        if (!groups[i].samples) {
-            status = sv_fail_memory(err, "channels", p->longest * (size_t)groups[i].n_lanes * sizeof(double));
+/* A stretch of all the group's roles, interleaved block by block so that a block stays in the cache. */
+static sv_status read_group(lane_group *g, int stretch, sv_error *err) {
+    enum { BLOCK = 8192 };
+    sv_timeline *t = &g->p->timeline;
+    int64_t n = t->stretches[stretch].n;
+    size_t stride = (size_t)g->n_lanes;
+    g->stretch = stretch;
+    for (int64_t first = 0; first < n; first += BLOCK) {
+        int64_t n_now = SV_MIN(n - first, (int64_t)BLOCK);
+        double *block = g->samples + (size_t)first * stride;
+        for (int l = 0; l < g->n_roles; l++) {
+            sv_status status = sv_timeline_read(t, g->roles[l], stretch, first, n_now, block + l, stride, err);
+            if (status) return status;
+        }
+        for (int l = g->n_roles; l < g->n_lanes; l++) {
+            for (int64_t i = 0; i < n_now; i++) block[(size_t)i * stride + (size_t)l] = 0;
         }
     }
+    return SV_OK;
+}
+
+/* Reads and filters all stretches of some groups, which run in parallel; samples[i] is the room of groups[i]. */
+static sv_status run_groups(preparation *p, lane_group *groups, int n_groups, double **samples, sv_error *err) {
+    sv_status status = SV_OK;
+    for (int i = 0; i < n_groups && !status; i++) {
+        size_t lane_bytes = (size_t)p->n_lanes * sizeof(double);
+        if (!samples[i]) samples[i] = sv_alloc_aligned(p->longest, lane_bytes);
+        if (!samples[i]) status = sv_fail_memory(err, "channels", p->longest * lane_bytes);
+        groups[i].samples = samples[i];
+    }
     for (int stretch = 0; stretch < p->timeline.n_stretches && !status; stretch++) {
-        for (int i = 0; i < n_groups && !status; i++) {
-            lane_group *g = &groups[i];
-            g->stretch = stretch;
-            for (int l = 0; l < g->n_roles && !status; l++) {
-                status = sv_timeline_read(&p->timeline, g->roles[l], stretch, g->samples + l, (size_t)g->n_lanes, err);
-            }
-        }
+        for (int i = 0; i < n_groups && !status; i++) status = read_group(&groups[i], stretch, err);
         if (!status) sv_pool_run(p->options->pool, n_groups, run_group, groups);
         for (int i = 0; i < n_groups && !status; i++) {
             status = groups[i].status;
             if (status && err) *err = groups[i].error;
         }
-    }
-    for (int i = 0; i < n_groups; i++) {
-        free(groups[i].samples);
-        groups[i].samples = NULL;
     }
     return status;
 }
@@ -238,11 +250,12 @@ static int make_groups(preparation *p, lane_group groups[SV_N_ROLES]) {
     int wanted =
         SV_MAX((n_roles + SV_FILTER_LANES - 1) / SV_FILTER_LANES, SV_MIN(n_roles, sv_pool_n_threads(p->options->pool)));
     if (one_by_one) wanted = n_roles;
+    p->n_lanes = wanted == n_roles ? 1 : SV_FILTER_LANES;
     for (int first = 0; first < n_roles; n_groups++) {
         lane_group *g = &groups[n_groups];
         *g = (lane_group){.p = p};
         g->n_roles = (n_roles - first + wanted - n_groups - 1) / (wanted - n_groups);
-        g->n_lanes = g->n_roles == 1 ? 1 : SV_FILTER_LANES;
+        g->n_lanes = p->n_lanes;
         memcpy(g->roles, roles + first, (size_t)g->n_roles * sizeof *roles);
         first += g->n_roles;
     }
@@ -324,9 +337,11 @@ static sv_status prepare(preparation *p, sv_error *err) {
         if (p->timeline.montage->roles[r].present) describe_role(p, (sv_role)r);
     }
     int n_groups = make_groups(p, groups), n_at_once = sv_pool_n_threads(p->options->pool);
+    double *samples[SV_N_ROLES] = {0};
     for (int first = 0; first < n_groups && !status; first += n_at_once) {
-        status = run_groups(p, groups + first, SV_MIN(n_at_once, n_groups - first), err);
+        status = run_groups(p, groups + first, SV_MIN(n_at_once, n_groups - first), samples, err);
     }
+    for (int i = 0; i < SV_N_ROLES; i++) free(samples[i]);
     if (status) return status;
     blank_what_overflowed(p->night);
     if (p->options->purpose == SV_NIGHT_TARGETS) {

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "psg/resample.h"
 
-enum { CHUNK = 1 << 15 };
+enum { CHUNK = 4096 };
 
 /* The highest rate among the signals that the montage uses. */
 static bool find_common_rate(sv_timeline *t) {
@@ -102,7 +102,7 @@ void sv_timeline_deinit(sv_timeline *timeline) {
     *timeline = (sv_timeline){.resampled = {.signal = -1}};
 }
 
-/* Where a role's samples are put: set from the first signal of a derivation, reduced by the second. */
+/* Where samples are put: set from the first signal of a derivation, reduced by the second. */
 typedef struct destination {
     double *out;
     size_t stride;
@@ -116,22 +116,6 @@ static void put(const destination *d, int64_t to, const double *x, int64_t n) {
     } else {
         for (int64_t i = 0; i < n; i++) out[(size_t)i * d->stride] = x[i];
     }
-}
-
-static sv_status read_as_is(sv_timeline *t, int signal, const sv_timeline_part *part, const destination *d,
-                            sv_error *err) {
-    const sv_recording_info *info = sv_recording_get_info(t->recording);
-    int64_t start = info->segments[part->segment].first_record * t->samples_per_record + part->first;
-    double *chunk = sv_calloc(CHUNK, sizeof *chunk);
-    if (!chunk) return sv_fail_memory(err, "samples", CHUNK * sizeof *chunk);
-    sv_status status = SV_OK;
-    for (int64_t done = 0; done < part->n && !status; done += CHUNK) {
-        int64_t n = SV_MIN(part->n - done, (int64_t)CHUNK);
-        status = sv_signal_read_uv(t->recording, signal, start + done, n, chunk, err);
-        if (!status) put(d, part->to + done, chunk, n);
-    }
-    free(chunk);
-    return status;
 }
 
 /* Brings a whole segment of a slower signal to the common rate. */
@@ -163,29 +147,74 @@ done:
     return status;
 }
 
-static sv_status read_signal(sv_timeline *t, int signal, int stretch, const destination *d, sv_error *err) {
-    int per_record = sv_recording_get_info(t->recording)->signals[signal].samples_per_record;
-    const sv_stretch *whole = &t->stretches[stretch];
-    for (int i = 0; i < whole->n_parts; i++) {
-        const sv_timeline_part *part = &t->parts[whole->first_part + i];
-        if (part->n == 0) continue;
-        sv_status status;
-        if (per_record == t->samples_per_record) {
-            status = read_as_is(t, signal, part, d, err);
+/* Samples [first, first + n) of a segment of a signal at the common rate, to d from `to` on. */
+static sv_status read_segment(sv_timeline *t, int signal, int segment, int64_t first, int64_t n, const destination *d,
+                              int64_t to, sv_error *err) {
+    const sv_recording_info *info = sv_recording_get_info(t->recording);
+    if (info->signals[signal].samples_per_record != t->samples_per_record) {
+        sv_status status = resample_segment(t, signal, segment, err);
+        if (!status) put(d, to, t->resampled.samples + first, n);
+        return status;
+    }
+    int64_t start = info->segments[segment].first_record * t->samples_per_record + first;
+    double chunk[CHUNK];
+    for (int64_t done = 0; done < n; done += CHUNK) {
+        int64_t n_now = SV_MIN(n - done, (int64_t)CHUNK);
+        sv_status status = sv_signal_read_uv(t->recording, signal, start + done, n_now, chunk, err);
+        if (status) return status;
+        put(d, to + done, chunk, n_now);
+    }
+    return SV_OK;
+}
+
+/* Index of the first part of the stretch that ends after sample `first`. */
+static int first_part_after(const sv_timeline *t, const sv_stretch *stretch, int64_t first) {
+    int low = stretch->first_part, high = low + stretch->n_parts;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (t->parts[middle].to + t->parts[middle].n <= first) {
+            low = middle + 1;
         } else {
-            status = resample_segment(t, signal, part->segment, err);
-            if (!status) put(d, part->to, t->resampled.samples + part->first, part->n);
+            high = middle;
         }
+    }
+    return low;
+}
+
+/* Samples outside of every part are left as they are. */
+static sv_status read_signal(sv_timeline *t, int signal, const sv_stretch *stretch, int64_t first, int64_t n,
+                             const destination *d, sv_error *err) {
+    for (int i = first_part_after(t, stretch, first); i < stretch->first_part + stretch->n_parts; i++) {
+        const sv_timeline_part *part = &t->parts[i];
+        int64_t from = SV_MAX(first, part->to), until = SV_MIN(first + n, part->to + part->n);
+        if (part->to >= first + n) break;
+        if (from >= until) continue;
+        sv_status status =
+            read_segment(t, signal, part->segment, part->first + from - part->to, until - from, d, from - first, err);
         if (status) return status;
     }
     return SV_OK;
 }
 
-sv_status sv_timeline_read(sv_timeline *timeline, sv_role role, int stretch, double *out, size_t stride,
-                           sv_error *err) {
+/* Whether parts cover all of [first, first + n). */
+static bool is_covered(const sv_timeline *t, const sv_stretch *stretch, int64_t first, int64_t n) {
+    int64_t covered = 0;
+    for (int i = first_part_after(t, stretch, first); i < stretch->first_part + stretch->n_parts; i++) {
+        const sv_timeline_part *part = &t->parts[i];
+        if (part->to >= first + n) break;
+        covered += SV_MAX(SV_MIN(first + n, part->to + part->n) - SV_MAX(first, part->to), 0);
+    }
+    return covered >= n;
+}
+
+sv_status sv_timeline_read(sv_timeline *timeline, sv_role role, int stretch, int64_t first, int64_t n, double *out,
+                           size_t stride, sv_error *err) {
     const sv_derivation *derivation = &timeline->montage->roles[role];
-    for (int64_t i = 0; i < timeline->stretches[stretch].n; i++) out[(size_t)i * stride] = 0;
-    sv_status status = read_signal(timeline, derivation->plus, stretch, &(destination){out, stride, false}, err);
+    const sv_stretch *s = &timeline->stretches[stretch];
+    if (!is_covered(timeline, s, first, n)) {
+        for (int64_t i = 0; i < n; i++) out[(size_t)i * stride] = 0;
+    }
+    sv_status status = read_signal(timeline, derivation->plus, s, first, n, &(destination){out, stride, false}, err);
     if (status || derivation->minus < 0) return status;
-    return read_signal(timeline, derivation->minus, stretch, &(destination){out, stride, true}, err);
+    return read_signal(timeline, derivation->minus, s, first, n, &(destination){out, stride, true}, err);
 }

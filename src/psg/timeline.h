@@ -49,7 +49,8 @@ sv_status sv_timeline_init(sv_recording *recording, const sv_montage *montage, c
                            double epoch_s, sv_timeline *out, sv_error *err);
 void sv_timeline_deinit(sv_timeline *timeline);
 
-/* A role's samples over a stretch, in microvolts: sample i to out[i * stride]. */
-sv_status sv_timeline_read(sv_timeline *timeline, sv_role role, int stretch, double *out, size_t stride, sv_error *err);
+/* Samples [first, first + n) of a role in a stretch, in microvolts: sample first + i to out[i * stride]. */
+sv_status sv_timeline_read(sv_timeline *timeline, sv_role role, int stretch, int64_t first, int64_t n, double *out,
+                           size_t stride, sv_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* test_features.c - per-second targets against the published system's, where it agrees with itself. */
 #include <math.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "psg/features.h"
 #include "psg/filter.h"
@@ -81,9 +82,9 @@ static void check_piece(size_t p) {
     sv_error err;
     char path[128];
     json_t *golden, *alternative;
-    signals s;
+    sv_tensor_file *s;
     snprintf(path, sizeof path, "golden/dsp/%s.safetensors", pieces[p].name);
-    signals_open(&s, shared_path(path));
+    ASSERT_OK(sv_tensor_file_open(shared_path(path), &s, &err), err);
     snprintf(path, sizeof path, "golden/dsp/%s.wpt.json", pieces[p].name);
     ASSERT_OK(sv_json_load(shared_path(path), &golden, &err), err);
     snprintf(path, sizeof path, "golden/dsp/%s.wpt-alt.json", pieces[p].name);
@@ -94,12 +95,12 @@ static void check_piece(size_t p) {
         char name[64];
         size_t n, n_out, n_expected;
         snprintf(name, sizeof name, "raw_%s", channels[c]);
-        double *raw = signal_read(&s, name, &n);
+        double *raw = signal_read(s, name, &n);
         if (!raw) continue;
         double *x = to_100(raw, n, pieces[p].rate, strcmp(channels[c], "Chin") == 0, &n_out);
         compare_channel(&t, golden, alternative, channels[c], x, n_out);
         snprintf(name, sizeof name, "wpt_filtered100_%s", channels[c]);
-        double *expected = signal_read(&s, name, &n_expected);
+        double *expected = signal_read(s, name, &n_expected);
         for (size_t i = 0; expected && i < n_expected; i++) {
             double d = fabs(x[i] - expected[i]);
             worst_anywhere = fmax(worst_anywhere, d);
@@ -116,7 +117,7 @@ static void check_piece(size_t p) {
     assert_true(worst_middle < 0.01);
     json_decref(golden);
     json_decref(alternative);
-    signals_close(&s);
+    sv_tensor_file_close(s);
 }
 
 static void targets(void **state) {

@@ -1,6 +1,7 @@
 /* test_filter.c - filters and resampling against what SciPy and the published system computed. */
 #include <math.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "psg/filter.h"
@@ -136,16 +137,6 @@ static double *filtered_to_100(const sv_filter_chain *chain, const double *raw, 
     return out;
 }
 
-static double largest_difference(const double *a, const double *b, size_t n) {
-    double worst = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (isnan(a[i]) && isnan(b[i])) continue;
-        double d = fabs(a[i] - b[i]);
-        if (!(d <= worst)) worst = d;
-    }
-    return worst;
-}
-
 static const struct {
     const char *name;
     double rate;
@@ -156,8 +147,8 @@ static sv_filter_band band_of_channel(const char *channel) {
     return strcmp(channel, "Chin") == 0 ? SV_BAND_EMG : SV_BAND_EEG;
 }
 
-static void check_channel(const signals *s, const json_t *rows, const char *channel, double rate, double *worst_listed,
-                          double *worst_own) {
+static void check_channel(const sv_tensor_file *s, const json_t *rows, const char *channel, double rate,
+                          double *worst_listed, double *worst_own) {
     char name[64];
     size_t n, n_expected, n_out;
     snprintf(name, sizeof name, "raw_%s", channel);
@@ -198,16 +189,17 @@ static void filtered_pieces_are_bit_exact(void **state) {
     for (size_t p = 0; p < SV_COUNT(pieces); p++) {
         char file[128];
         snprintf(file, sizeof file, "golden/dsp/%s.safetensors", pieces[p].name);
-        signals s;
-        signals_open(&s, shared_path(file));
+        sv_error err;
+        sv_tensor_file *s;
+        ASSERT_OK(sv_tensor_file_open(shared_path(file), &s, &err), err);
         double worst_listed = 0, worst_own = 0;
         for (size_t c = 0; c < SV_COUNT(channels); c++) {
-            check_channel(&s, rows, channels[c], pieces[p].rate, &worst_listed, &worst_own);
+            check_channel(s, rows, channels[c], pieces[p].rate, &worst_listed, &worst_own);
         }
         print_message("%s: listed coefficients %.3g uV, own design %.3g uV\n", pieces[p].name, worst_listed, worst_own);
         assert_true(worst_listed < 1e-9);
         assert_true(worst_own < 1e-9);
-        signals_close(&s);
+        sv_tensor_file_close(s);
     }
     json_decref(rows);
 }
@@ -217,19 +209,19 @@ static void odd_rates(void **state) {
     const char *path = shared_path("golden/dsp/coefficients.jsonl");
     SKIP_WITHOUT(path);
     json_t *rows = load_lines(path);
-    signals s;
-    signals_open(&s, shared_path("golden/dsp/rates.safetensors"));
-    const char *name;
-    json_t *value;
+    sv_error err;
+    sv_tensor_file *s;
+    ASSERT_OK(sv_tensor_file_open(shared_path("golden/dsp/rates.safetensors"), &s, &err), err);
     int n_checked = 0;
-    json_object_foreach(s.header, name, value) {
+    for (size_t t = 0; t < sv_tensor_count(s); t++) {
+        const char *name = sv_tensor_at(s, t)->name;
         char channel[16];
         double rate;
         if (sscanf(name, "out_%15[^_]_%lf", channel, &rate) != 2) continue;
         size_t n, n_expected, n_out;
         char in_name[64];
         snprintf(in_name, sizeof in_name, "in_%s", strrchr(name, '_') + 1);
-        double *raw = signal_read(&s, in_name, &n), *expected = signal_read(&s, name, &n_expected);
+        double *raw = signal_read(s, in_name, &n), *expected = signal_read(s, name, &n_expected);
         sv_filter_chain listed = listed_chain(rows, rate, band_of_channel(channel)), own;
         sv_filter_chain_picture(band_of_channel(channel), rate, 50, &own);
         double *with_listed = filtered_to_100(&listed, raw, n, rate, &n_out);
@@ -248,7 +240,7 @@ static void odd_rates(void **state) {
         free(with_own);
     }
     assert_int_equal(n_checked, 20);
-    signals_close(&s);
+    sv_tensor_file_close(s);
     json_decref(rows);
 }
 

@@ -1,48 +1,39 @@
-/* golden_signals.h - arrays of a .safetensors file as double, for tests. */
+/* golden_signals.h - one-dimensional tensors of a .safetensors file as double. */
 #ifndef SV_TEST_GOLDEN_SIGNALS_H
 #define SV_TEST_GOLDEN_SIGNALS_H
 
-#include "base/file.h"
-#include "base/json.h"
+#include "model/safetensors.h"
 #include "support/test.h"
 
-typedef struct signals {
-    char *bytes;
-    json_t *header;
-    const char *data;
-} signals;
-
-static inline void signals_open(signals *s, const char *path) {
-    sv_error err;
-    size_t len;
-    uint64_t n;
-    ASSERT_OK(sv_file_read(path, 1 << 28, &s->bytes, &len, &err), err);
-    memcpy(&n, s->bytes, 8);
-    ASSERT_OK(sv_json_parse(s->bytes + 8, n, path, &s->header, &err), err);
-    s->data = s->bytes + 8 + n;
-}
-static inline void signals_close(signals *s) {
-    json_decref(s->header);
-    free(s->bytes);
-}
 /* New memory (free); NULL when the file has no such tensor. */
-static inline double *signal_read(const signals *s, const char *name, size_t *n) {
-    *n = 0;
-    json_t *t = json_object_get(s->header, name);
+static inline double *signal_read(const sv_tensor_file *file, const char *name, size_t *n) {
+    const sv_tensor *t = sv_tensor_find(file, name);
+    *n = t ? (size_t)t->shape[0] : 0;
     if (!t) return NULL;
-    *n = (size_t)json_integer_value(json_array_get(json_object_get(t, "shape"), 0));
-    const char *p = s->data + json_integer_value(json_array_get(json_object_get(t, "data_offsets"), 0));
-    bool is_f64 = strcmp(sv_json_text(t, "dtype", ""), "F64") == 0;
     double *out = calloc(*n + 1, sizeof *out);
+    assert_non_null(out);
+    if (t->dtype == SV_F64) {
+        memcpy(out, t->data, t->n_bytes);
+        return out;
+    }
+    assert_int_equal(t->dtype, SV_F32);
     for (size_t i = 0; i < *n; i++) {
-        float f;
-        if (is_f64) {
-            memcpy(&out[i], p + 8 * i, 8);
-        } else {
-            memcpy(&f, p + 4 * i, 4);
-            out[i] = (double)f;
-        }
+        float value;
+        memcpy(&value, (const char *)t->data + i * sizeof value, sizeof value);
+        out[i] = (double)value;
     }
     return out;
 }
+
+/* Largest absolute difference; NaN equals NaN, and NaN against a number is NaN. */
+static inline double largest_difference(const double *a, const double *b, size_t n) {
+    double worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (a[i] != a[i] && b[i] != b[i]) continue;
+        double d = a[i] > b[i] ? a[i] - b[i] : b[i] - a[i];
+        if (!(d <= worst)) worst = d;
+    }
+    return worst;
+}
+
 #endif

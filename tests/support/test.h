@@ -36,17 +36,17 @@ static inline const char *test_path(const char *relative) {
 }
 
 /* Leaves the test as skipped, and says so, when the file is not there. */
-#define SKIP_WITHOUT(path)                                         \
-    do {                                                           \
-        if (access((path), F_OK) != 0) {                           \
-            print_message("skip: %s is not there\n", (path));      \
-            skip();                                                \
-        }                                                          \
+#define SKIP_WITHOUT(path)                                    \
+    do {                                                      \
+        if (access((path), F_OK) != 0) {                      \
+            print_message("skip: %s is not there\n", (path)); \
+            skip();                                           \
+        }                                                     \
     } while (0)
 
 /* Fails the test with the error's message. */
-#define ASSERT_OK(call, err)                                       \
-    do {                                                           \
+#define ASSERT_OK(call, err)                                           \
+    do {                                                               \
         if ((call) != SV_OK) fail_msg("%s: %s", #call, (err).message); \
     } while (0)
 
