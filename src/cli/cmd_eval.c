@@ -256,7 +256,8 @@ static sv_status print_results(run *r, bool json, sv_error *err) {
     json_t *recordings = json_object();
     if (!json) print_header();
     for (int g = 0; !s && g < r->rows.n_groups; g++) {
-        s = sv_evaluation_compute(&r->rows, g, &one, err);
+        s = sv_cli_interrupted() ? sv_fail(err, SV_ERR_CANCELLED, "stopped")
+                                 : sv_evaluation_compute(&r->rows, g, &one, err);
         if (s || json_object_set_new(recordings, r->rows.groups[g], sv_evaluation_to_json(&one)) != 0) break;
         if (!json) print_line(r->rows.groups[g], &one);
     }

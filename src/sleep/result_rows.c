@@ -103,16 +103,37 @@ static sv_status read_probabilities(const json_t *value, double out[SV_N_STAGES]
 /* Rows of 4 decimals are equal to what they were rounded from. */
 static const double iou_rounding = 1e-3;
 
-static void read_iou(const json_t *row, sv_result_row *out, sv_result_rows *rows) {
+/* True rules copied from a table are one text; sv_rules_iou, as the published code, splits only the answer's side. */
+static json_t *as_list(const json_t *rules) {
+    if (!json_is_string(rules)) return json_incref((json_t *)(uintptr_t)rules);
+    json_t *list = json_array();
+    const char *text = json_string_value(rules);
+    for (bool more = true; more;) {
+        const size_t n = strcspn(text, ",");
+        if (strspn(text, " \t") < n) json_array_append_new(list, json_stringn(text, n));
+        more = text[n] == ',';
+        text += n + 1;
+    }
+    return list;
+}
+
+static sv_status read_iou(const json_t *row, sv_result_row *out, sv_result_rows *rows, sv_error *err) {
     const json_t *truth = json_object_get(row, "gt_applicable_rules"), *stored = json_object_get(row, "rules_iou");
     out->rules_iou = json_is_number(stored) ? json_number_value(stored) : NAN;
+    if (!absent(stored) && !(out->rules_iou >= 0 && out->rules_iou <= 1)) {
+        return sv_fail(err, SV_ERR_INPUT, "expected \"rules_iou\" to be a number in [0, 1] or null");
+    }
     if (!absent(truth)) {
-        double iou = sv_rules_iou(json_object_get(row, "applicable_rules"), truth);
+        json_t *list = as_list(truth);
+        const double iou = sv_rules_iou(json_object_get(row, "applicable_rules"), list);
+        json_decref(list);
+        if (isnan(iou)) return sv_fail_memory(err, "rules", 0);
         const bool parsed = out->prediction != SV_STAGE_NONE;
         rows->n_iou_differs += parsed && !isnan(out->rules_iou) && fabs(iou - out->rules_iou) > iou_rounding;
         out->rules_iou = iou;
     }
     if (out->prediction == SV_STAGE_NONE && !isnan(out->rules_iou)) out->rules_iou = 0;
+    return SV_OK;
 }
 
 /* `fallback` names the recording when the row does not. */
@@ -146,8 +167,8 @@ static sv_status read_row(const json_t *value, const char *fallback, json_t *see
     if (!s) s = read_stage(value, "pred", "pred_stage", &row.prediction, err);
     if (!s) s = read_probabilities(json_object_get(value, "probabilities"), row.probabilities, err);
     if (!s) s = read_name(value, fallback, rows, &row, err);
+    if (!s) s = read_iou(value, &row, rows, err);
     if (s) return s;
-    read_iou(value, &row, rows);
 
     const char *custom_id = sv_json_text(value, "custom_id", NULL);
     const json_t *earlier = custom_id ? json_object_get(seen, custom_id) : NULL;
@@ -206,11 +227,8 @@ static char *name_of(const char *path) {
     return sv_strndup(name, end && end > name ? (size_t)(end - name) : strlen(name));
 }
 
-sv_status sv_result_rows_read(const char *path, sv_result_rows *rows, sv_error *err) {
-    char *text;
-    size_t len;
-    sv_status s = sv_file_read(path, MAX_BYTES, &text, &len, err);
-    if (s) return s;
+sv_status sv_result_rows_parse(const char *text, size_t len, const char *path, sv_result_rows *rows, sv_error *err) {
+    sv_status s;
     char *fallback = name_of(path);
     json_t *seen = json_object();
     const size_t before = rows->n;
@@ -223,6 +241,15 @@ sv_status sv_result_rows_read(const char *path, sv_result_rows *rows, sv_error *
     if (!s && rows->n == before) s = sv_fail(err, SV_ERR_INPUT, "%s: there are no rows in it", path);
     json_decref(seen);
     free(fallback);
+    return s;
+}
+
+sv_status sv_result_rows_read(const char *path, sv_result_rows *rows, sv_error *err) {
+    char *text;
+    size_t len;
+    sv_status s = sv_file_read(path, MAX_BYTES, &text, &len, err);
+    if (s) return s;
+    s = sv_result_rows_parse(text, len, path, rows, err);
     free(text);
     return s;
 }

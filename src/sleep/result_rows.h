@@ -35,6 +35,9 @@ void sv_result_rows_free(sv_result_rows *rows);
  * 0. */
 sv_status sv_result_rows_read(const char *path, sv_result_rows *rows, sv_error *err);
 
+/* The same for a text in memory, with a 0 at text[len]; `path` names it in errors and its recording. */
+sv_status sv_result_rows_parse(const char *text, size_t len, const char *path, sv_result_rows *rows, sv_error *err);
+
 /* Appends one row per epoch of a hypnogram that takes the place of a result. */
 sv_status sv_result_rows_add_stages(sv_result_rows *rows, const char *group, const signed char *truth,
                                     const signed char *prediction, size_t n, sv_error *err);

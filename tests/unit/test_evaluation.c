@@ -96,6 +96,7 @@ static void broken_rows_are_named(void **state) {
         {"{\"pred\":1,\"probabilities\":[1,1,0,0,0]}\n", "sum 1"},
         {"{\"pred\":1,\"probabilities\":[1,-1,0,0,1]}\n", "that of N1 is not"},
         {"{\"pred\":1,\"probabilities\":\"high\"}\n", "that of W is not"},
+        {"{\"pred\":1,\"rules_iou\":7}\n", "rules_iou"},
     };
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         sv_result_rows rows = {0};
@@ -118,7 +119,7 @@ static void rows_are_understood(void **state) {
         "\"N1\":0,"
         "\"N2\":0.25,\"N3\":0,\"REM\":0.75}}\n"
         "{\"custom_id\":\"a#b#7_N2\",\"label\":null,\"pred\":-1,\"pred_stage\":\"\",\"gt_applicable_rules\":[]}\n"
-        "{\"pred\":0}";
+        "{\"pred\":0,\"applicable_rules\":\"W.1, W.2\",\"gt_applicable_rules\":\"W.2,W.3 ,\"}";
     ASSERT_OK(read_text(text, &rows, &err), err);
     assert_int_equal(rows.n, 3);
     assert_int_equal(rows.n_duplicates, 1);
@@ -134,6 +135,7 @@ static void rows_are_understood(void **state) {
     assert_int_equal(rows.rows[1].prediction, SV_STAGE_R);
     assert_true(rows.rows[1].probabilities[SV_STAGE_R] == 0.75);
     assert_int_equal(rows.rows[2].epoch, -1);
+    assert_true(fabs(rows.rows[2].rules_iou - 1.0 / 3) < 1e-12);
     sv_result_rows_free(&rows);
 }
 

@@ -271,6 +271,9 @@ static void expect_round_trip(const char *path, const sv_start_time *start, int 
     sv_recording *file;
     ASSERT_OK(sv_recording_open(path, &file, &err), err);
     const sv_recording_info *info = sv_recording_get_info(file);
+    assert_int_equal(info->n_warnings, 0);
+    assert_true(fabs(info->start.fraction_s - (start ? start->fraction_s : 0)) < 1e-4);
+    assert_true(fabs(info->duration_s - 30.0 * n) < 1e-6);
     ASSERT_OK(sv_hypnogram_load(path, info, 0, &h, &err), err);
     assert_int_equal(h.n_epochs, n);
     assert_memory_equal(h.stages, stages, (size_t)n);
@@ -324,25 +327,32 @@ static void edf_round_trip(void **state) {
     free(path);
 }
 
-/* A limit on the size of files stands in for a full disk. */
+/* A limit on the size of files stands in for a full disk, down to one that lacks the last byte. */
 static void full_disk_is_noticed(void **state) {
     (void)state;
     char folder[] = "/tmp/sv-test-XXXXXX";
     assert_non_null(mkdtemp(folder));
     char *path = sv_path_join(folder, "h.edf");
     static const signed char stages[2000];
-    struct rlimit before, small;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    small = before;
-    small.rlim_cur = 20000;
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    struct stat whole;
     sv_error err;
-    sv_status s = sv_hypnogram_write_edf(path, stages, 2000, NULL, &err);
-    setrlimit(RLIMIT_FSIZE, &before);
-    signal(SIGXFSZ, handler);
-    assert_int_equal(s, SV_ERR_OUTPUT);
-    assert_false(sv_file_exists(path));
+    ASSERT_OK(sv_hypnogram_write_edf(path, stages, 2000, NULL, &err), err);
+    assert_int_equal(stat(path, &whole), 0);
+    unlink(path);
+    const rlim_t limits[] = {0, 100, 20000, (rlim_t)whole.st_size - 1};
+    for (size_t i = 0; i < SV_COUNT(limits); i++) {
+        struct rlimit before, small;
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+        small = before;
+        small.rlim_cur = limits[i];
+        void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        sv_status s = sv_hypnogram_write_edf(path, stages, 2000, NULL, &err);
+        setrlimit(RLIMIT_FSIZE, &before);
+        signal(SIGXFSZ, handler);
+        assert_int_equal(s, SV_ERR_OUTPUT);
+        assert_false(sv_file_exists(path));
+    }
     assert_int_equal(rmdir(folder), 0);
     free(path);
 }
