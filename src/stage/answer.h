@@ -1,5 +1,14 @@
 /*
  * answer.h - reads the answer of the network, as tolerantly as can be done without guessing.
+ *
+ * Accepted, tried in this order, is the first JSON object with a usable "sleep_stage":
+ *   1. the content of the first fence (``` with the tag json or none);
+ *   2. any object in the text, whose end is found by JSON's own rules (nested objects, braces in strings);
+ *   3. an object that breaks off (an answer cut at the length limit): what is complete before the break.
+ * Curly quotes stand for straight ones where the text is not JSON without that; commas before a closing bracket are left out;
+ * line ends and tabs inside strings are taken as they are; of a doubled key the last wins. The stage must be W, N1, N2, N3 or R
+ * (any case, surrounding spaces), or one of their other names REM and Wake. Rules that are not text are left out; rules given
+ * as one text are split at commas.
  */
 #ifndef SV_STAGE_ANSWER_H
 #define SV_STAGE_ANSWER_H
@@ -8,7 +17,7 @@
 
 typedef struct sv_answer {
     bool parsed;            /* a stage was found */
-    sv_stage stage;
+    sv_stage stage;         /* SV_STAGE_NONE when not parsed */
     char *reasoning_text;   /* "" when the answer has none; owned */
     json_t *rules;          /* list of strings, empty when none; owned */
     char *problem;          /* why it was not parsed, NULL when it was; owned */
