@@ -31,11 +31,11 @@ typedef struct stage_sound {
     double blinks, slow_eyes, spindles, k_complexes, rapid_eyes, sawtooth, vertex;
 } stage_sound;
 static const stage_sound sounds[N_STAGES] = {
-    [W] = {.background = 7, .alpha = 32, .theta = 2, .chin = 22, .blinks = 7},
-    [N1] = {.background = 8, .alpha = 3, .theta = 14, .chin = 11, .slow_eyes = 1, .vertex = 1.5},
-    [N2] = {.background = 9, .theta = 10, .slow_wave = 6, .chin = 7, .spindles = 4, .k_complexes = 1.6},
-    [N3] = {.background = 10, .theta = 5, .slow_wave = 75, .chin = 5, .spindles = 1},
-    [R] = {.background = 7, .alpha = 3, .theta = 11, .chin = 1.5, .rapid_eyes = 8, .sawtooth = 2}};
+    [W] = {.background = 5, .alpha = 38, .theta = 2, .chin = 22, .blinks = 7},
+    [N1] = {.background = 5, .alpha = 3, .theta = 14, .chin = 11, .slow_eyes = 1, .vertex = 1.5},
+    [N2] = {.background = 5.5, .theta = 10, .slow_wave = 6, .chin = 7, .spindles = 4, .k_complexes = 1.6},
+    [N3] = {.background = 6, .theta = 5, .slow_wave = 85, .chin = 5, .spindles = 1},
+    [R] = {.background = 5, .alpha = 3, .theta = 11, .chin = 1.5, .rapid_eyes = 8, .sawtooth = 2}};
 
 typedef struct generator {
     uint64_t state;
