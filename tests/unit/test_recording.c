@@ -232,6 +232,30 @@ static void a_cut_record_is_left_out(void **state) {
     edf_free(&f);
 }
 
+static void records_larger_than_the_buffer_are_read_in_pieces(void **state) {
+    (void)state;
+    enum { N = 700000, WINDOW = 1000 }; /* 1.4 MB a record, the buffer has 1 MiB */
+    static const edf_signal s[] = {{"Big", "uV", "-32768", "32767", NULL, NULL, N},
+                                   {"Small", "uV", NULL, NULL, NULL, NULL, 5}};
+    edf_file f = {.signals = s, .n_signals = 2};
+    edf_begin(&f);
+    for (int i = 0; i < 3; i++) edf_record(&f, NULL, NULL);
+    sv_recording *r = open_saved(&f);
+    double *x = malloc(3 * N * sizeof *x), small[15];
+    sv_error err;
+    ASSERT_OK(sv_recording_read(r, 0, 0, 3 * N, x, &err), err);
+    for (int i = 0; i < 3 * N; i++) {
+        if (x[i] != edf_sample(&f, 0, i)) fail_msg("sample %d", i);
+    }
+    ASSERT_OK(sv_recording_read(r, 0, 2 * N - WINDOW / 2, WINDOW, x, &err), err);
+    for (int i = 0; i < WINDOW; i++) assert_near(x[i], edf_sample(&f, 0, 2 * N - WINDOW / 2 + i), 0);
+    ASSERT_OK(sv_recording_read(r, 1, 0, 15, small, &err), err);
+    for (int i = 0; i < 15; i++) assert_near(small[i], (edf_sample(&f, 1, i) + 32768.0) * 2000 / 65535 - 1000, 1e-9);
+    free(x);
+    sv_recording_close(r);
+    edf_free(&f);
+}
+
 static void a_file_that_shrinks_is_an_error(void **state) {
     (void)state;
     edf_file f = sound(5);
@@ -679,6 +703,7 @@ int main(void) {
                                        cmocka_unit_test(what_is_no_edf_file_is_named),
                                        cmocka_unit_test(text_mode_damage_is_recognised),
                                        cmocka_unit_test(a_cut_record_is_left_out),
+                                       cmocka_unit_test(records_larger_than_the_buffer_are_read_in_pieces),
                                        cmocka_unit_test(a_file_that_shrinks_is_an_error),
                                        cmocka_unit_test(scales),
                                        cmocka_unit_test(units),
