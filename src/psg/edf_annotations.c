@@ -156,8 +156,6 @@ static sv_status read_record(scan *s, int64_t record, bool *has_time, double *ti
     return SV_OK;
 }
 
-/* ---- time line */
-
 /* The first record begins at time 0 of everything we report; its TAL says how far after the header's whole second. */
 static void set_zero(scan *s, double time_s) {
     sv_recording *r = s->r;
@@ -267,8 +265,6 @@ static sv_status find_record_duration(scan *s, sv_error *err) {
     s->n_corrupt = 0;
     return settle_record_duration(s, has_time, time_s, err);
 }
-
-/* ---- all of it */
 
 static void warn_once_each(const scan *s) {
     sv_recording *r = s->r;

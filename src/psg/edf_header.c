@@ -67,7 +67,7 @@ static const char *field(const header *h, signal_field f, int signal) {
     return h->signals + (field_offset(h, f, signal) - FIXED_BYTES);
 }
 
-/* A whole number in [min, max]; warns when it needed repair. */
+/* A whole number in [min, max], blanks and NULs around it allowed. */
 static bool whole_number(const char *text, size_t n, double min, double max, int64_t *out) {
     double value;
     if (sv_edf_number(text, n, &value) == SV_NUMBER_BAD || value < min || value > max || value != floor(value))
@@ -75,8 +75,6 @@ static bool whole_number(const char *text, size_t n, double min, double max, int
     *out = (int64_t)value;
     return true;
 }
-
-/* ---- what kind of file is it */
 
 static const struct {
     const char *bytes;
@@ -93,8 +91,7 @@ static const struct {
     {"\x89HDF", 4, "an HDF5 or MATLAB 7.3 file; convert it to EDF first"},
     {"MATLAB", 6, "a MATLAB file; convert it to EDF first"},
     {"\xEF\xBB\xBF", 3, "a text file, or was saved by a text editor: the bytes EF BB BF stand before the header"},
-    {"<?xml", 5, "an XML file; it may hold annotations, but not signals"},
-    {"EDF+D", 5, "a header without its first fields"}};
+    {"<?xml", 5, "an XML file; it may hold annotations, but not signals"}};
 
 static sv_status refuse_kind(const char *bytes, size_t n, sv_error *err) {
     for (size_t i = 0; i < SV_COUNT(magics); i++) {
@@ -140,8 +137,6 @@ static sv_status read_kind(sv_recording *r, const header *h, sv_error *err) {
     r->info.format = (sv_recording_format)((is_bdf ? SV_FORMAT_BDF : SV_FORMAT_EDF) + plus);
     return SV_OK;
 }
-
-/* ---- how many signals */
 
 /* Reads the signal part for h->n_signals; false, with the reason in err, when it does not make sense. */
 static bool signals_fit(const sv_recording *r, header *h, sv_error *err) {
@@ -201,8 +196,6 @@ static sv_status read_signal_part(sv_recording *r, header *h, sv_error *err) {
     return sv_fail_at(err, SV_ERR_INPUT, AT_N_SIGNALS, "the number of signals should be 1 to %d, found \"%.4s\"",
                       SV_EDF_MAX_SIGNALS, h->fixed + AT_N_SIGNALS);
 }
-
-/* ---- signals */
 
 static bool limit(sv_recording *r, const header *h, signal_field f, int signal, const char *label, double *out) {
     const char *text = field(h, f, signal);
@@ -301,8 +294,6 @@ static sv_status read_signals(sv_recording *r, const header *h, sv_error *err) {
     }
     return SV_OK;
 }
-
-/* ---- data records */
 
 /* A file that passed through a text-mode transfer has CR before every LF, and no sample is where it should be. */
 static sv_status refuse_text_mode(const sv_recording *r, sv_error *err) {

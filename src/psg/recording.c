@@ -38,12 +38,12 @@ sv_status sv_edf_read_bytes(const sv_recording *r, int64_t offset, int64_t n, un
     for (int64_t done = 0; done < n;) {
         ssize_t got = pread(r->fd, out + done, (size_t)(n - done), offset + done);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0)
-            return sv_fail_errno(err, SV_ERR_INPUT, "%s: cannot be read at byte %lld", r->info.path,
-                                 (long long)(offset + done));
+        if (got < 0) {
+            return sv_fail_errno(err, SV_ERR_INPUT, "cannot be read at byte %lld", (long long)(offset + done));
+        }
         if (got == 0) {
             return sv_fail_at(err, SV_ERR_INPUT, offset + done,
-                              "%s: ends at byte %lld; it has become shorter since it was opened", r->info.path,
+                              "ends at byte %lld; it has become shorter since it was opened",
                               (long long)(offset + done));
         }
         done += got;
@@ -90,10 +90,8 @@ sv_status sv_recording_open(const char *path, sv_recording **out, sv_error *err)
     sv_status status = r->info.path && r->block ? open_file(r, path, err)
                                                 : sv_fail_memory(err, "a recording", (size_t)SV_EDF_BLOCK_BYTES);
     if (!status) {
-        sv_error local = {.offset = -1};
-        status = read_all_but_samples(r, &local);
-        if (status && strncmp(local.message, path, strlen(path)) != 0) sv_error_prefix(&local, "%s", path);
-        if (status && err) *err = local;
+        status = read_all_but_samples(r, err);
+        if (status) sv_error_prefix(err, "%s", path);
     }
     if (status) {
         sv_recording_close(r);
@@ -145,8 +143,8 @@ sv_status sv_recording_read(sv_recording *r, int signal, int64_t first, int64_t 
     }
     const sv_signal *s = &r->info.signals[signal];
     if (first < 0 || n < 0 || first > s->n_samples || n > s->n_samples - first) {
-        return sv_fail(err, SV_ERR_USAGE, "%s: samples %lld to %lld of \"%s\" asked for, it has %lld", r->info.path,
-                       (long long)first, (long long)first + (long long)n, s->label, (long long)s->n_samples);
+        return sv_fail(err, SV_ERR_USAGE, "%s: %lld samples from %lld on of \"%s\" asked for, it has %lld",
+                       r->info.path, (long long)n, (long long)first, s->label, (long long)s->n_samples);
     }
     const sv_edf_scale *scale = &r->scales[signal];
     const sv_edf_column *column = &r->columns[scale->column];
@@ -164,7 +162,10 @@ sv_status sv_recording_read(sv_recording *r, int signal, int64_t first, int64_t 
         int64_t n_bytes = (n_records - 1) * r->record_bytes +
                           (n_records > 1 ? column->n_bytes - at * r->sample_bytes : n_first * r->sample_bytes);
         sv_status status = sv_edf_read_bytes(r, begin + at * r->sample_bytes, n_bytes, r->block, err);
-        if (status) return status;
+        if (status) {
+            sv_error_prefix(err, "%s", r->info.path);
+            return status;
+        }
         for (int64_t k = 0; k < n_records; k++) {
             int64_t from = k == 0 ? at : 0, take = k == 0 ? n_first : SV_MIN(n, s->samples_per_record);
             const unsigned char *bytes = r->block + k * r->record_bytes - (at - from) * r->sample_bytes;

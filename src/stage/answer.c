@@ -44,12 +44,12 @@ static char straight(const char *text, size_t len) {
     return c == 0x9c || c == 0x9d ? '"' : c == 0x98 ? '\'' : 0;
 }
 
-/* The text with curly quotes straightened and commas before a closing bracket (also inside strings) left out, as the published
+/* The text with curly quotes straightened (double ones on request) and commas before a closing bracket (also inside strings) left out, as the published
  * parser cleans it. */
 static void clean(span s, bool quotes, sv_strbuf *out) {
     for (size_t i = 0; i < s.len; i++) {
-        char quote = quotes ? straight(s.begin + i, s.len - i) : 0;
-        if (quote) {
+        char quote = straight(s.begin + i, s.len - i);
+        if (quote == '\'' || (quote && quotes)) {
             sv_strbuf_append(out, &quote, 1);
             i += 2;
             continue;
