@@ -392,9 +392,9 @@ static sv_status fail_without_roles(const sv_recording_info *info, sv_error *err
     sv_strbuf list = {0};
     sv_labels_list(info, &list);
     sv_status status = sv_fail(err, SV_ERR_INPUT,
-                               "%s: none of the six channels (F4, C4, O2, LOC, ROC, Chin) was found; name them with "
+                               "none of the six channels (F4, C4, O2, LOC, ROC, Chin) was found; name them with "
                                "--channel ROLE=LABEL; the file has: %s",
-                               info->path ? info->path : "recording", sv_strbuf_text(&list));
+                               sv_strbuf_text(&list));
     sv_strbuf_free(&list);
     return status;
 }
@@ -417,6 +417,7 @@ sv_status sv_montage_find(const sv_recording_info *info, const sv_channel_choice
     for (int role = 0; role < SV_N_ROLES; role++) any |= out->roles[role].present;
     if (!any) status = fail_without_roles(info, err);
 done:
+    if (status && info->path) sv_error_prefix(err, "%s", info->path);
     free(labels);
     free(taken);
     return status;
