@@ -205,8 +205,6 @@ bool sv_role_from_name(const char *name, sv_role *out) {
     return false;
 }
 
-double sv_role_min_rate_hz(sv_role role) { return (unsigned)role < SV_N_ROLES ? roles[role].min_rate_hz : 0; }
-
 bool sv_signal_unit_missing(const sv_signal *signal) { return !signal->unit || signal->unit[0] == 0; }
 
 typedef struct search {
