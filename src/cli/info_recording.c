@@ -1,6 +1,7 @@
 /* info_recording.c - what a recording holds, and how the program would use it. */
 #include "cli/info_recording.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,19 @@ static const char *format_name(sv_recording_format format) {
     return (unsigned)format < SV_COUNT(names) ? names[format] : "unknown";
 }
 
+/* What makes staging impossible, the first that holds. */
+static const char *find_obstacle(const sv_recording_info *info, bool has_roles) {
+    if (info->n_signals == 0) {
+        return info->n_annotations ? "The file has no signals, only annotations: it is a hypnogram or a list of events."
+                                   : "The file has no signals.";
+    }
+    if (!has_roles) return "None of the six channels was found; name them with --channel ROLE=LABEL[-REF].";
+    if (!(info->duration_s > 0))
+        return "The file has a header, but no samples: the recording was not finished or is cut off.";
+    return info->duration_s < SV_EPOCH_S ? "The recording is shorter than one epoch of 30 s: there is nothing to stage."
+                                         : NULL;
+}
+
 sv_status sv_recording_report_make(const char *path, const sv_channel_choice *choices, size_t n_choices,
                                    sv_recording_report *out, sv_error *err) {
     memset(out, 0, sizeof *out);
@@ -22,22 +36,17 @@ sv_status sv_recording_report_make(const char *path, const sv_channel_choice *ch
     sv_status status = sv_recording_open(path, &out->recording, err);
     if (status) return status;
     out->info = sv_recording_get_info(out->recording);
-    sv_error no_roles = {0};
-    status = sv_montage_find(out->info, choices, n_choices, &out->montage, &no_roles);
+    status = sv_montage_find(out->info, choices, n_choices, &out->montage, err);
     out->has_roles = status == SV_OK;
-    if (status == SV_OK) {
-        status = sv_quality_check(out->recording, &out->montage, &out->quality, err);
-        if (status) sv_error_prefix(err, "%s", path);
-    } else if (status == SV_ERR_INPUT && n_choices == 0) {
-        snprintf(out->no_roles, sizeof out->no_roles,
-                 "None of the six channels was found; name them with --channel "
-                 "ROLE=LABEL[-REF].");
-        status = SV_OK;
-    } else {
-        status = sv_fail(err, status, "%s", no_roles.message);
+    if (status == SV_OK) status = sv_quality_check(out->recording, &out->montage, &out->quality, err);
+    /* without choices the only complaint is that there are no roles, and that is described, not refused */
+    if (status == SV_ERR_INPUT && !out->has_roles && n_choices == 0) status = SV_OK;
+    if (status) {
+        sv_recording_report_free(out);
+        return status;
     }
-    if (status) sv_recording_report_free(out);
-    return status;
+    out->obstacle = find_obstacle(out->info, out->has_roles);
+    return SV_OK;
 }
 
 void sv_recording_report_free(sv_recording_report *report) {
@@ -71,8 +80,9 @@ static int64_t count_epochs(const sv_recording_info *info) { return (int64_t)(in
 static void put_overview(const sv_recording_report *r, sv_strbuf *out) {
     const sv_recording_info *info = r->info;
     sv_info_put_safe(out, r->path);
-    sv_strbuf_printf(out, "\n  %s, %d channel%s, %lld records of %g s\n", format_name(info->format), info->n_signals,
-                     info->n_signals == 1 ? "" : "s", (long long)info->n_records, info->record_duration_s);
+    sv_strbuf_printf(out, "\n  %s, %d channel%s, %lld record%s of %g s\n", format_name(info->format), info->n_signals,
+                     info->n_signals == 1 ? "" : "s", (long long)info->n_records, info->n_records == 1 ? "" : "s",
+                     info->record_duration_s);
     sv_strbuf_puts(out, "  start    ");
     if (info->start.known) {
         put_start(&info->start, ' ', out);
@@ -81,7 +91,8 @@ static void put_overview(const sv_recording_report *r, sv_strbuf *out) {
     }
     sv_strbuf_puts(out, "\n  duration ");
     sv_info_put_time(out, info->duration_s);
-    sv_strbuf_printf(out, ", %lld epochs of %d s", (long long)count_epochs(info), SV_EPOCH_S);
+    sv_strbuf_printf(out, ", %lld epoch%s of %d s", (long long)count_epochs(info), count_epochs(info) == 1 ? "" : "s",
+                     SV_EPOCH_S);
     if (r->quality.mains_hz > 0) sv_strbuf_printf(out, "; mains at %g Hz", r->quality.mains_hz);
     sv_strbuf_puts(out, "\n");
 }
@@ -101,14 +112,14 @@ static void put_warning(const char *text, sv_strbuf *out) {
 }
 
 static void put_warnings(const sv_recording_report *r, sv_strbuf *out) {
-    int n = r->info->n_warnings + r->quality.n_warnings + !r->has_roles;
+    int n = r->info->n_warnings + r->quality.n_warnings + (r->obstacle != NULL);
     if (n == 0) {
         sv_strbuf_puts(out, "\nWarnings: none\n");
         return;
     }
     sv_strbuf_printf(out, "\nWarnings (%d)\n", n);
-    if (!r->has_roles) {
-        put_warning(r->no_roles, out);
+    if (r->obstacle) {
+        put_warning(r->obstacle, out);
         sv_strbuf_puts(out, "\n");
     }
     for (int i = 0; i < r->quality.n_warnings; i++) {
@@ -122,6 +133,14 @@ static void put_warnings(const sv_recording_report *r, sv_strbuf *out) {
     }
 }
 
+static void put_amplitude(sv_info_table *table, double uv) {
+    if (isfinite(uv)) {
+        sv_info_table_cell(table, "%.3g uV", uv);
+    } else {
+        sv_info_table_cell(table, "-");
+    }
+}
+
 static void put_roles(const sv_recording_report *r, sv_strbuf *out) {
     sv_info_table table;
     sv_info_table_start(&table, "Roles|Uses|Rate|Amplitude|Why", "llrrl");
@@ -131,7 +150,7 @@ static void put_roles(const sv_recording_report *r, sv_strbuf *out) {
         if (d->present) {
             sv_info_table_cell(&table, "%s%s", d->name, d->substitute ? " *" : "");
             sv_info_table_cell(&table, "%g Hz", r->info->signals[d->plus].rate_hz);
-            sv_info_table_cell(&table, "%.3g uV", r->quality.amplitude_uv[role]);
+            put_amplitude(&table, r->quality.amplitude_uv[role]);
         } else {
             sv_info_table_cell(&table, "-");
             sv_info_table_cell(&table, "-");
@@ -316,7 +335,7 @@ static void add_warning(json_t *list, const char *kind, int role, double onset_s
 
 static json_t *warnings_json(const sv_recording_report *r, bool *ok) {
     json_t *list = json_array();
-    if (!r->has_roles) add_warning(list, "no-roles", -1, 0, 0, r->no_roles, ok);
+    if (r->obstacle) add_warning(list, "obstacle", -1, 0, 0, r->obstacle, ok);
     for (int i = 0; i < r->quality.n_warnings; i++) {
         const sv_quality_warning *w = &r->quality.warnings[i];
         add_warning(list, sv_quality_kind_name(w->kind), w->role, w->onset_s, w->duration_s, w->text, ok);

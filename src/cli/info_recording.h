@@ -15,8 +15,8 @@ typedef struct sv_recording_report {
     sv_recording *recording;       /* owned */
     const sv_recording_info *info; /* of `recording` */
     sv_montage montage;
-    bool has_roles; /* false: no channel could be given a role; no_roles says so */
-    char no_roles[640];
+    bool has_roles;       /* false: no channel could be given a role */
+    const char *obstacle; /* why there is nothing to stage; NULL when there is something. Static storage */
     sv_quality quality;
 } sv_recording_report;
 

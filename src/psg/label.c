@@ -259,6 +259,7 @@ sv_label sv_label_parse(const char *text) {
             if (rest > start && !may_split(start, rest)) continue;
             reference = read_reference(skip_separators(rest), kind);
             if (!reference) continue;
+            if (reference == sites[i].site) reference = SV_SITE_NONE; /* "E1 (LEOG)": the same thing said twice */
         }
         best = (sv_label){sites[i].site, reference};
         best_len = rest - start;

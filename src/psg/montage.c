@@ -205,8 +205,6 @@ bool sv_role_from_name(const char *name, sv_role *out) {
     return false;
 }
 
-double sv_role_min_rate_hz(sv_role role) { return (unsigned)role < SV_N_ROLES ? roles[role].min_rate_hz : 0; }
-
 bool sv_signal_unit_missing(const sv_signal *signal) { return !signal->unit || signal->unit[0] == 0; }
 
 typedef struct search {
@@ -392,9 +390,9 @@ static sv_status fail_without_roles(const sv_recording_info *info, sv_error *err
     sv_strbuf list = {0};
     sv_labels_list(info, &list);
     sv_status status = sv_fail(err, SV_ERR_INPUT,
-                               "%s: none of the six channels (F4, C4, O2, LOC, ROC, Chin) was found; name them with "
+                               "none of the six channels (F4, C4, O2, LOC, ROC, Chin) was found; name them with "
                                "--channel ROLE=LABEL; the file has: %s",
-                               info->path ? info->path : "recording", sv_strbuf_text(&list));
+                               sv_strbuf_text(&list));
     sv_strbuf_free(&list);
     return status;
 }
@@ -417,6 +415,7 @@ sv_status sv_montage_find(const sv_recording_info *info, const sv_channel_choice
     for (int role = 0; role < SV_N_ROLES; role++) any |= out->roles[role].present;
     if (!any) status = fail_without_roles(info, err);
 done:
+    if (status && info->path) sv_error_prefix(err, "%s", info->path);
     free(labels);
     free(taken);
     return status;

@@ -12,9 +12,6 @@ typedef enum sv_role { SV_ROLE_F4, SV_ROLE_C4, SV_ROLE_O2, SV_ROLE_LOC, SV_ROLE_
 const char *sv_role_name(sv_role role);                 /* "F4" "C4" "O2" "LOC" "ROC" "Chin" */
 bool sv_role_from_name(const char *name, sv_role *out); /* case-insensitive, accepts E1, E2, EMG too */
 
-/* The slowest signal that is taken for the role. */
-double sv_role_min_rate_hz(sv_role role);
-
 /* How a role is made: signal `plus`, minus signal `minus` unless that is -1. */
 typedef struct sv_derivation {
     bool present;

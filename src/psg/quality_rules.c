@@ -26,6 +26,8 @@ static const double LEAD_OFF_SHARE = 0.1;   /* of the windows */
 static const double SLOW_MOVING_UV = 15;    /* rms of the slow course: waves or eye movements, not background */
 static const double SLOW_QUIET_UV = 3;      /* below, a correlation is one of noise */
 static const double SAME_SIGNAL_R = 0.9999; /* neighbouring derivations reach 0.95 */
+static const double NOISE_RATIO = 0.5;      /* of power at 22-42 Hz over 1-4 Hz: no EEG reaches it over a night */
+static const double EEG_RATIO = 0.05;       /* real EEG and EOG: 0.005 to 0.05 */
 enum { MIN_SWAP_WINDOWS = 3, MIN_EYE_WINDOWS = 60 };
 
 const char *sv_quality_kind_name(sv_quality_kind kind) {
@@ -127,11 +129,10 @@ static void check_rate(judge *j, int role) {
     const struct limits *limits = limits_of(role);
     double rate_hz = j->info->signals[j->montage->roles[role].plus].rate_hz;
     if (rate_hz >= limits->full_rate_hz) return;
-    warn(
-        j, SV_QUALITY_RATE_LOW, role,
-        "%s has %g samples a second: of the %g Hz that the %s band reaches up to, nothing above %g Hz is there; expect "
-        "less certain stages.",
-        role_text(j, role, text), rate_hz, limits->band_hz, limits->what, rate_hz / 2);
+    warn(j, SV_QUALITY_RATE_LOW, role,
+         "%s is sampled at %g Hz: of the %g Hz that the %s band reaches up to, nothing above %g Hz is there; expect "
+         "less certain stages.",
+         role_text(j, role, text), rate_hz, limits->band_hz, limits->what, rate_hz / 2);
 }
 
 static void check_header_polarity(judge *j, int role) {
@@ -160,11 +161,12 @@ static double plausible_factor(double amplitude_uv, const struct limits *limits)
 }
 
 static void warn_gain(judge *j, int role, double uv, double factor) {
-    char text[100], hint[80] = "check the unit and the gain in the header";
+    char text[100], size[32], hint[80] = "check the unit and the gain in the header";
     const struct limits *limits = limits_of(role);
     if (factor > 0) snprintf(hint, sizeof hint, "values %g times as large would be ordinary: check the unit", factor);
-    warn(j, SV_QUALITY_GAIN, role, "%s: a typical second varies by %.3g uV, %s for %s (%g to %g uV); %s.",
-         role_text(j, role, text), uv, uv < limits->min_uv ? "too little" : "too much", limits->what, limits->min_uv,
+    snprintf(size, sizeof size, uv >= 100 && uv < 1e6 ? "%.0f" : "%.3g", uv);
+    warn(j, SV_QUALITY_GAIN, role, "%s: a typical second varies by %s uV, %s for %s (%g to %g uV); %s.",
+         role_text(j, role, text), size, uv < limits->min_uv ? "too little" : "too much", limits->what, limits->min_uv,
          limits->max_uv, hint);
 }
 
@@ -385,17 +387,23 @@ static void check_swapped_eyes(judge *j, const pair pairs[SV_N_ROLES][SV_N_ROLES
     }
 }
 
-static void check_swapped_chin(judge *j) {
-    if (!present(j, SV_ROLE_CHIN)) return;
-    double chin = median_of(j, SV_ROLE_CHIN, get_fast_ratio);
-    for (int role = SV_ROLE_F4; role <= SV_ROLE_ROC; role++) {
-        if (!present(j, role)) continue;
-        double other = median_of(j, role, get_fast_ratio);
-        if (!(other > 0.5 && chin < 0.05)) continue;
+/* EEG and EOG fall off with frequency; noise and muscles do not. */
+static void check_spectrum(judge *j, int role) {
+    char text[100];
+    double own = median_of(j, role, get_fast_ratio);
+    double chin = present(j, SV_ROLE_CHIN) ? median_of(j, SV_ROLE_CHIN, get_fast_ratio) : NAN;
+    if (!(own > NOISE_RATIO)) return;
+    if (chin < EEG_RATIO) {
         warn(j, SV_QUALITY_SWAPPED, role,
              "%s has the spectrum of a muscle (power at 22-42 Hz over 1-4 Hz is %.2g) and Chin that of an EEG (%.2g): "
              "they are probably swapped; set the roles with --channel.",
-             sv_role_name((sv_role)role), other, chin);
+             sv_role_name((sv_role)role), own, chin);
+    } else {
+        warn(j, SV_QUALITY_LEAD_OFF, role,
+             "%s has the spectrum of noise or of a muscle, not of %s (power at 22-42 Hz over 1-4 Hz is %.2g, ordinary "
+             "is "
+             "below 0.1): look at the trace and choose another channel if it is so.",
+             role_text(j, role, text), limits_of(role)->what, own);
     }
 }
 
@@ -414,7 +422,9 @@ static void check_pairs(judge *j) {
     }
     check_polarity(j, pairs);
     check_swapped_eyes(j, pairs);
-    check_swapped_chin(j);
+    for (int role = SV_ROLE_F4; role <= SV_ROLE_ROC; role++) {
+        if (present(j, role)) check_spectrum(j, role);
+    }
 }
 
 static void check_gaps(judge *j) {

@@ -111,6 +111,7 @@ static const label_case label_cases[] = {
     L("ROC-LOC", E2, E1),
     L("EOG horizontal", EOG_HORIZONTAL, NONE),
     L("HEOG", EOG_HORIZONTAL, NONE),
+    L("E1 (LEOG)", E1, NONE),
     L("EOG", EOG, NONE),
     L("EOG vertical", EOG_VERTICAL, NONE),
     L("Chin1-Chin2", CHIN1, CHIN2),

@@ -167,6 +167,9 @@ static void eyes_and_eeg_swapped(night *n) {
     swap(n, SV_ROLE_C4, SV_ROLE_ROC);
 }
 static void chin_and_eeg_swapped(night *n) { swap(n, SV_ROLE_O2, SV_ROLE_CHIN); }
+static void electrode_in_the_air(night *n) {
+    for (int i = 0; i < N_SAMPLES; i++) n->x[SV_ROLE_F4][i] = 20 * noise();
+}
 static void envelope(night *n) {
     for (int i = 0; i < N_SAMPLES; i++) n->x[SV_ROLE_CHIN][i] = fabs(n->x[SV_ROLE_CHIN][i]);
 }
@@ -211,6 +214,7 @@ static const fault faults[] = {
     {"F4 or C4 inverted", inverted_pair, SV_ROLE_F4, SV_QUALITY_POLARITY, 0, 0, "F4 and C4 run against", 0},
     {"eyes swapped with EEG", eyes_and_eeg_swapped, SV_ROLE_F4, SV_QUALITY_SWAPPED, 0, 0, "F4 and C4 move in opp", 0},
     {"chin swapped with EEG", chin_and_eeg_swapped, SV_ROLE_O2, SV_QUALITY_SWAPPED, 0, 0, "spectrum of a muscle", 0},
+    {"noise", electrode_in_the_air, SV_ROLE_F4, SV_QUALITY_LEAD_OFF, 0, 0, "spectrum of noise", 0},
     {"envelope", envelope, SV_ROLE_CHIN, SV_QUALITY_OTHER, 0, 0, "envelope", 0},
     {"one signal twice", same_signal, SV_ROLE_C4, SV_QUALITY_OTHER, 0, 0, "same signal", 0},
     {"gap", gap, -1, SV_QUALITY_GAP, 300, 45, "1 gap, 45 s", 0},
