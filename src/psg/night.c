@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/pages.h"
 #include "psg/features.h"
 #include "psg/filter.h"
 #include "psg/resample.h"
@@ -211,7 +212,7 @@ static sv_status run_groups(preparation *p, lane_group *groups, int n_groups, do
     sv_status status = SV_OK;
     for (int i = 0; i < n_groups && !status; i++) {
         size_t lane_bytes = (size_t)p->n_lanes * sizeof(double);
-        if (!samples[i]) samples[i] = sv_alloc_aligned(p->longest, lane_bytes);
+        if (!samples[i]) samples[i] = sv_alloc_large(p->longest, lane_bytes);
         if (!samples[i]) status = sv_fail_memory(err, "channels", p->longest * lane_bytes);
         groups[i].samples = samples[i];
     }
@@ -322,7 +323,8 @@ static sv_status allocate(preparation *p, sv_error *err) {
     bool complete = night->missing_share && (night->piece_of_epoch || p->options->n_pieces <= 0);
     for (int r = 0; r < SV_N_ROLES; r++) {
         if (!p->timeline.montage->roles[r].present) continue;
-        night->samples[r] = sv_calloc((size_t)p->n_total, sizeof(double));
+        night->samples[r] = sv_alloc_large((size_t)p->n_total, sizeof(double));
+        if (night->samples[r]) memset(night->samples[r], 0, (size_t)p->n_total * sizeof(double));
         complete &= night->samples[r] != NULL;
     }
     return complete ? SV_OK : sv_fail_memory(err, "a night", (size_t)p->n_total * SV_N_ROLES * sizeof(double));
