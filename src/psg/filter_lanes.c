@@ -11,18 +11,24 @@ typedef double lanes __attribute__((vector_size(SV_FILTER_LANES * sizeof(double)
 
 typedef struct lanes_iir {
     int order;
+    bool even_only; /* every second b is 0, as of a Butterworth band-pass: adding it would change no sum */
     lanes b[SV_IIR_MAX_ORDER + 1], a[SV_IIR_MAX_ORDER + 1], zi[SV_IIR_MAX_ORDER];
 } lanes_iir;
 
-/* Runs n samples from x on, to lower addresses when stride is -1. Order is a constant wherever this is inlined. */
-static inline __attribute__((always_inline)) void run(const lanes_iir *f, const int order, lanes *state, lanes *x,
-                                                      size_t n, ptrdiff_t stride) {
+/* Runs n samples from x on, to lower addresses when stride is -1. Order and even_only are constants wherever this is
+ * inlined. */
+static inline __attribute__((always_inline)) void run(const lanes_iir *f, const int order, const bool even_only,
+                                                      lanes *state, lanes *x, size_t n, ptrdiff_t stride) {
     lanes z[SV_IIR_MAX_ORDER];
     for (int k = 0; k < order; k++) z[k] = state[k];
     for (size_t i = 0; i < n; i++, x += stride) {
         lanes v = *x, y = z[0] + f->b[0] * v;
 #pragma GCC unroll 8
-        for (int k = 0; k < order - 1; k++) z[k] = (z[k + 1] + v * f->b[k + 1]) - y * f->a[k + 1];
+        for (int k = 0; k < order - 1; k++) {
+            lanes sum = z[k + 1];
+            if (!even_only || k % 2) sum += v * f->b[k + 1];
+            z[k] = sum - y * f->a[k + 1];
+        }
         z[order - 1] = v * f->b[order] - y * f->a[order];
         *x = y;
     }
@@ -33,12 +39,12 @@ typedef void run_function(const lanes_iir *f, lanes *state, lanes *x, size_t n, 
 
 static inline __attribute__((always_inline)) void run_any(const lanes_iir *f, lanes *state, lanes *x, size_t n,
                                                           ptrdiff_t stride) {
-    if (f->order == 8) {
-        run(f, 8, state, x, n, stride);
+    if (f->order == 8 && f->even_only) {
+        run(f, 8, true, state, x, n, stride);
     } else if (f->order == 2) {
-        run(f, 2, state, x, n, stride);
+        run(f, 2, false, state, x, n, stride);
     } else {
-        run(f, f->order, state, x, n, stride);
+        run(f, f->order, false, state, x, n, stride);
     }
 }
 
@@ -64,10 +70,12 @@ static run_function *best_run(void) {
 static void gather(const sv_iir *const f[SV_FILTER_LANES], lanes_iir *out) {
     memset(out, 0, sizeof *out);
     out->order = f[0]->order;
+    out->even_only = true;
     for (int l = 0; l < SV_FILTER_LANES; l++) {
         for (int k = 0; k <= out->order; k++) {
             out->b[k][l] = f[l]->b[k];
             out->a[k][l] = f[l]->a[k];
+            out->even_only &= k % 2 == 0 || f[l]->b[k] == 0;
         }
         for (int k = 0; k < out->order; k++) out->zi[k][l] = f[l]->zi[k];
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/pages.h"
 #include "psg/features.h"
 #include "psg/filter.h"
 #include "psg/resample.h"
@@ -115,7 +116,8 @@ static void describe_role(preparation *p, sv_role role) {
         note(p->night, role, "%g Hz brought to %g Hz", plus_hz, rate_hz);
     }
     double high_hz = band_of(role) == SV_BAND_EMG ? 100 : 35;
-    if (high_hz >= nyquist_hz) note(p->night, role, "band ends near %g Hz instead of %g", nyquist_hz, high_hz);
+    double limit_hz = nyquist_hz * (p->options->purpose == SV_NIGHT_TARGETS ? 0.99 : 0.999);
+    if (high_hz >= nyquist_hz) note(p->night, role, "band ends at %.4g Hz instead of %g", limit_hz, high_hz);
     bool has_notch = chain->n_stages > 0 && chain->stages[chain->n_stages - 1].order == 2;
     if (p->mains_hz > 0 && !has_notch) note(p->night, role, "no %g-Hz notch at this rate", p->mains_hz);
     if (has_notch) p->night->mains_hz = p->mains_hz;
@@ -185,17 +187,26 @@ static void run_group(void *context, int64_t item, int thread) {
     }
 }
 
-/* A stretch of all the group's roles, interleaved block by block so that a block stays in the cache. */
+/* A stretch of all the group's roles; those that are read as they are, block by block so that a block stays in the
+ * cache while it is interleaved. */
 static sv_status read_group(lane_group *g, int stretch, sv_error *err) {
     enum { BLOCK = 8192 };
     sv_timeline *t = &g->p->timeline;
     int64_t n = t->stretches[stretch].n;
     size_t stride = (size_t)g->n_lanes;
+    bool whole[SV_FILTER_LANES] = {0};
     g->stretch = stretch;
+    for (int l = 0; l < g->n_roles; l++) {
+        whole[l] = sv_timeline_is_resampled(t, g->roles[l]);
+        if (!whole[l]) continue;
+        sv_status status = sv_timeline_read(t, g->roles[l], stretch, 0, n, g->samples + l, stride, err);
+        if (status) return status;
+    }
     for (int64_t first = 0; first < n; first += BLOCK) {
         int64_t n_now = SV_MIN(n - first, (int64_t)BLOCK);
         double *block = g->samples + (size_t)first * stride;
         for (int l = 0; l < g->n_roles; l++) {
+            if (whole[l]) continue;
             sv_status status = sv_timeline_read(t, g->roles[l], stretch, first, n_now, block + l, stride, err);
             if (status) return status;
         }
@@ -211,7 +222,7 @@ static sv_status run_groups(preparation *p, lane_group *groups, int n_groups, do
     sv_status status = SV_OK;
     for (int i = 0; i < n_groups && !status; i++) {
         size_t lane_bytes = (size_t)p->n_lanes * sizeof(double);
-        if (!samples[i]) samples[i] = sv_alloc_aligned(p->longest, lane_bytes);
+        if (!samples[i]) samples[i] = sv_alloc_large(p->longest, lane_bytes);
         if (!samples[i]) status = sv_fail_memory(err, "channels", p->longest * lane_bytes);
         groups[i].samples = samples[i];
     }
@@ -322,7 +333,8 @@ static sv_status allocate(preparation *p, sv_error *err) {
     bool complete = night->missing_share && (night->piece_of_epoch || p->options->n_pieces <= 0);
     for (int r = 0; r < SV_N_ROLES; r++) {
         if (!p->timeline.montage->roles[r].present) continue;
-        night->samples[r] = sv_calloc((size_t)p->n_total, sizeof(double));
+        night->samples[r] = sv_alloc_large((size_t)p->n_total, sizeof(double));
+        if (night->samples[r]) memset(night->samples[r], 0, (size_t)p->n_total * sizeof(double));
         complete &= night->samples[r] != NULL;
     }
     return complete ? SV_OK : sv_fail_memory(err, "a night", (size_t)p->n_total * SV_N_ROLES * sizeof(double));

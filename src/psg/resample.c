@@ -12,16 +12,17 @@ size_t sv_resampled_length(size_t n, double from_hz, double to_hz) {
     return length >= 0 && length < 0x1p53 ? (size_t)length : 0;
 }
 
-/* Where output i of n_out lies on the axis of n samples. */
-static double position(size_t i, size_t n, size_t n_out) {
-    if (n_out <= 1) return 0;
-    if (i == n_out - 1) return (double)(n - 1);
-    return (double)i * ((double)(n - 1) / (double)(n_out - 1));
+/* Distance of the outputs on the axis of n samples; output i lies at i times it, the last exactly at n - 1. */
+static double spacing(size_t n, size_t n_out) { return n_out > 1 ? (double)(n - 1) / (double)(n_out - 1) : 0; }
+
+static double position(size_t i, double step, size_t n, size_t n_out) {
+    return i > 0 && i == n_out - 1 ? (double)(n - 1) : (double)i * step;
 }
 
 void sv_resample_linear(const double *x, size_t n, size_t stride, double *out, size_t n_out) {
+    double step = spacing(n, n_out);
     for (size_t i = 0; i < n_out; i++) {
-        double at = position(i, n, n_out);
+        double at = position(i, step, n, n_out);
         size_t j = SV_MIN((size_t)at, n - 1);
         double left = x[j * stride], offset = at - (double)j;
         if (offset == 0 || j == n - 1) {
@@ -113,9 +114,10 @@ sv_status sv_resample_anti_alias(const double *x, size_t n, double from_hz, doub
     double *taps = sv_calloc(half + 1, sizeof *taps);
     if (!taps) return sv_fail_memory(err, "a low-pass", half * sizeof *taps);
     kaiser_low_pass(0.45 * to_hz / from_hz, taps, half);
+    double step = spacing(n, n_out);
     for (size_t i = 0; i < n_out; i++) {
         /* only the two samples that the interpolation looks at are smoothed */
-        double at = position(i, n, n_out);
+        double at = position(i, step, n, n_out);
         size_t j = SV_MIN((size_t)at, n - 1);
         double pair[2] = {smoothed(x, n, j, taps, half), 0}, offset = at - (double)j;
         if (offset > 0 && j + 1 < n) pair[1] = smoothed(x, n, j + 1, taps, half);

@@ -207,6 +207,13 @@ static bool is_covered(const sv_timeline *t, const sv_stretch *stretch, int64_t 
     return covered >= n;
 }
 
+bool sv_timeline_is_resampled(const sv_timeline *timeline, sv_role role) {
+    const sv_signal *signals = sv_recording_get_info(timeline->recording)->signals;
+    const sv_derivation *d = &timeline->montage->roles[role];
+    return signals[d->plus].samples_per_record != timeline->samples_per_record ||
+           (d->minus >= 0 && signals[d->minus].samples_per_record != timeline->samples_per_record);
+}
+
 sv_status sv_timeline_read(sv_timeline *timeline, sv_role role, int stretch, int64_t first, int64_t n, double *out,
                            size_t stride, sv_error *err) {
     const sv_derivation *derivation = &timeline->montage->roles[role];

@@ -49,6 +49,10 @@ sv_status sv_timeline_init(sv_recording *recording, const sv_montage *montage, c
                            double epoch_s, sv_timeline *out, sv_error *err);
 void sv_timeline_deinit(sv_timeline *timeline);
 
+/* True when a signal of the role is brought to the common rate. Such a role is read best in one call: what was computed
+ * for a segment is kept only until another signal is read. */
+bool sv_timeline_is_resampled(const sv_timeline *timeline, sv_role role);
+
 /* Samples [first, first + n) of a role in a stretch, in microvolts: sample first + i to out[i * stride]. */
 sv_status sv_timeline_read(sv_timeline *timeline, sv_role role, int stretch, int64_t first, int64_t n, double *out,
                            size_t stride, sv_error *err);

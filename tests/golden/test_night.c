@@ -212,6 +212,47 @@ static void night_equals_channels_one_by_one(void **state) {
     unlink(path);
 }
 
+/* Two slower channels and a derivation of both, longer than a block of the reader. */
+static void slower_channels_are_brought_up(void **state) {
+    (void)state;
+    static double slow[2][RATE / 2 * N_SECONDS];
+    sv_error err;
+    opened o = {0};
+    char path[] = "/tmp/sv-night-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    fill(samples[0], RATE * N_SECONDS, 1);
+    for (int i = 0; i < 2; i++) fill(slow[i], RATE / 2 * N_SECONDS, (uint32_t)i + 7);
+    const edf_signal signals[] = {{"EEG C4-M1", RATE, samples[0]},
+                                  {"EOG E1-M2", RATE / 2, slow[0]},
+                                  {"EMG Chin1", RATE / 2, slow[0]},
+                                  {"EMG Chin2", RATE / 2, slow[1]}};
+    edf_write(path, signals, 4, N_SECONDS, NULL);
+    open_recording(&o, path);
+    assert_true(o.montage.roles[SV_ROLE_CHIN].minus >= 0);
+    sv_night_options options = {0};
+    ASSERT_OK(sv_night_prepare(o.recording, &o.montage, &options, &o.night, &err), err);
+    size_t n_slow = RATE / 2 * N_SECONDS, n = RATE * N_SECONDS;
+    double *up[2], *chin = samples[1];
+    for (int i = 0; i < 2; i++) {
+        up[i] = calloc(n, sizeof *up[i]);
+        ASSERT_OK(sv_resample_spectrum(slow[i], n_slow, up[i], n, &err), err);
+    }
+    for (size_t i = 0; i < n; i++) chin[i] = up[0][i] - up[1][i];
+    memcpy(samples[2], up[0], n * sizeof *up[0]);
+    memcpy(samples[3], chin, n * sizeof *chin); /* channel 3 of the table of roles is the chin */
+    for (int c = 2; c < 4; c++) {
+        size_t n_out;
+        double *expected = expected_stretch(c, 0, (int)n, &n_out);
+        assert_true(largest_difference(o.night.samples[roles[c]], expected, 9000) < 1e-6);
+        free(expected);
+    }
+    for (int i = 0; i < 2; i++) free(up[i]);
+    close_recording(&o);
+    unlink(path);
+}
+
 static void gaps_are_zero_and_counted(void **state) {
     (void)state;
     sv_error err;
@@ -297,11 +338,9 @@ static void options_act(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_loader_unlabelled),
-        cmocka_unit_test(published_loader_labelled),
-        cmocka_unit_test(night_equals_channels_one_by_one),
-        cmocka_unit_test(gaps_are_zero_and_counted),
-        cmocka_unit_test(options_act),
+        cmocka_unit_test(published_loader_unlabelled),      cmocka_unit_test(published_loader_labelled),
+        cmocka_unit_test(night_equals_channels_one_by_one), cmocka_unit_test(gaps_are_zero_and_counted),
+        cmocka_unit_test(slower_channels_are_brought_up),   cmocka_unit_test(options_act),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

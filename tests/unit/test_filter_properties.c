@@ -5,6 +5,7 @@
 #include "psg/features.h"
 #include "psg/fft.h"
 #include "psg/filter.h"
+#include "psg/filter_bench.h"
 #include "psg/resample.h"
 #include "support/test.h"
 
@@ -236,6 +237,15 @@ static void powers_of_known_signals(void **state) {
     assert_true(fabs(f.mav_uv - 20 * 0.4 * (sin(pi / 5) + sin(2 * pi / 5))) < 1e-9);
 }
 
+static void bench_measures(void **state) {
+    (void)state;
+    sv_filter_speed speed = {0};
+    sv_error err;
+    ASSERT_OK(sv_filter_bench(256, 0.05, &speed, &err), err);
+    assert_true(speed.single_s > 0 && speed.lanes_s > 0 && speed.interpolation_s > 0);
+    assert_int_equal(sv_filter_bench(256, NAN, &speed, &err), SV_ERR_USAGE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filters_are_linear),
@@ -249,6 +259,7 @@ int main(void) {
         cmocka_unit_test(spectrum_resampling_keeps_tones),
         cmocka_unit_test(anti_alias_stops_what_would_fold),
         cmocka_unit_test(powers_of_known_signals),
+        cmocka_unit_test(bench_measures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
