@@ -297,7 +297,7 @@ sv_status sv_model_config_load(const char *folder, sv_model_config *out, sv_erro
                              .repetition_penalty = 1,
                              .image_mean = {0.48145466f, 0.4578275f, 0.40821073f},
                              .image_std = {0.26862954f, 0.26130258f, 0.27577711f}};
-    bool found;
+    bool found = false;
     sv_status s = read_json(folder, "config.json", read_config, out, NULL, err);
     if (!s) s = read_json(folder, "config.json", read_default_eos, out, NULL, err);
     if (!s) s = read_json(folder, "generation_config.json", read_generation, out, &found, err);
