@@ -122,7 +122,8 @@ static sv_status tokenize(job *j, sv_error *err) {
     size_t n = 0;
     sv_status status = sv_chat_render(&j->chat, true, &text, err);
     if (status == SV_OK) {
-        status = sv_tokenizer_encode(sv_model_get_tokenizer(j->model), sv_strbuf_text(&text), text.len, true, &ids, &n, err);
+        status =
+            sv_tokenizer_encode(sv_model_get_tokenizer(j->model), sv_strbuf_text(&text), text.len, true, &ids, &n, err);
     }
     if (status == SV_OK) {
         status = sv_prompt_expand(j->model, ids, n, j->list, j->n_embeddings, &j->ids, &j->n_ids, err);
@@ -182,7 +183,8 @@ static sv_status generate(job *j, sv_error *err) {
 static json_t *token_entry(const job *j, int32_t id, double logprob) {
     sv_strbuf text = {0};
     sv_tokenizer_decode(sv_model_get_tokenizer(j->model), &id, 1, false, &text);
-    json_t *entry = json_pack("{s:i, s:s%, s:f}", "id", (int)id, "token", sv_strbuf_text(&text), text.len, "logprob", logprob);
+    json_t *entry =
+        json_pack("{s:i, s:s%, s:f}", "id", (int)id, "token", sv_strbuf_text(&text), text.len, "logprob", logprob);
     sv_strbuf_free(&text);
     return entry;
 }
@@ -207,10 +209,10 @@ static sv_status print_json(const job *j, sv_error *err) {
     sv_tokenizer_decode(sv_model_get_tokenizer(j->model), g->ids, g->n_ids, true, &text);
     json_t *tokens = json_array();
     for (size_t i = 0; i < g->n_ids; i++) json_array_append_new(tokens, json_integer(g->ids[i]));
-    json_t *root = json_pack("{s:s%, s:s, s:o, s:{s:I, s:I, s:I}}", "text", sv_strbuf_text(&text), text.len, "finish_reason",
-                             g->stopped ? "stop" : "length", "tokens", tokens, "usage", "prompt_tokens",
-                             (json_int_t)j->n_ids, "completion_tokens", (json_int_t)g->n_ids, "total_tokens",
-                             (json_int_t)(j->n_ids + g->n_ids));
+    json_t *root =
+        json_pack("{s:s%, s:s, s:o, s:{s:I, s:I, s:I}}", "text", sv_strbuf_text(&text), text.len, "finish_reason",
+                  g->stopped ? "stop" : "length", "tokens", tokens, "usage", "prompt_tokens", (json_int_t)j->n_ids,
+                  "completion_tokens", (json_int_t)g->n_ids, "total_tokens", (json_int_t)(j->n_ids + g->n_ids));
     if (root && j->o.n_top >= 0) json_object_set_new(root, "logprobs", logprob_list(j));
     int failed = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
     if (!failed) putchar('\n');
@@ -276,16 +278,19 @@ static int read_option(generate_options *o, int opt, int *status) {
         case OPT_JSON: o->json = true; return 0;
         case OPT_MAX_TOKENS:
             if (parse_count(optarg, 1, INT_MAX, &n)) return o->max_tokens = (size_t)n, 0;
-            *status = sv_cli_usage(&sv_cmd_generate, "--max-tokens: expected a whole number above 0, found '%s'", optarg);
+            *status =
+                sv_cli_usage(&sv_cmd_generate, "--max-tokens: expected a whole number above 0, found '%s'", optarg);
             return 1;
         case OPT_PENALTY:
             o->repetition_penalty = strtof(optarg, &end);
             if (end != optarg && !*end && o->repetition_penalty > 0 && isfinite(o->repetition_penalty)) return 0;
-            *status = sv_cli_usage(&sv_cmd_generate, "--repetition-penalty: expected a number above 0, found '%s'", optarg);
+            *status =
+                sv_cli_usage(&sv_cmd_generate, "--repetition-penalty: expected a number above 0, found '%s'", optarg);
             return 1;
         case OPT_LOGPROBS:
             if (parse_count(optarg, 0, MAX_TOP_LOGPROBS, &n)) return o->n_top = (int)n, 0;
-            *status = sv_cli_usage(&sv_cmd_generate, "--logprobs: expected 0 to %d, found '%s'", MAX_TOP_LOGPROBS, optarg);
+            *status =
+                sv_cli_usage(&sv_cmd_generate, "--logprobs: expected 0 to %d, found '%s'", MAX_TOP_LOGPROBS, optarg);
             return 1;
         case OPT_THREADS:
             if (parse_count(optarg, 1, 1024, &n)) return o->n_threads = (int)n, 0;

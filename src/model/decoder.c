@@ -40,11 +40,12 @@ static float *layer_keys(const sv_cache *cache, const sv_text_config *c, size_t 
 }
 
 static float *layer_values(const sv_cache *cache, const sv_text_config *c, size_t layer, size_t head) {
-    return cache->values + (layer * (size_t)c->n_kv_heads + head) * cache->capacity * sv_panel_round((size_t)c->head_dim);
+    return cache->values +
+           (layer * (size_t)c->n_kv_heads + head) * cache->capacity * sv_panel_round((size_t)c->head_dim);
 }
 
-sv_status sv_decoder_init(sv_decoder *d, const sv_model *model, const sv_cache *prefix, size_t n_prefix, size_t max_tokens,
-                          sv_pool *pool, sv_error *err) {
+sv_status sv_decoder_init(sv_decoder *d, const sv_model *model, const sv_cache *prefix, size_t n_prefix,
+                          size_t max_tokens, sv_pool *pool, sv_error *err) {
     const sv_text_config *c = &model->config.text;
     *d = (sv_decoder){.model = model, .pool = pool, .prefix = prefix, .n_prefix = n_prefix};
     sv_status status = sv_cache_new(c, max_tokens, &d->own, err);
@@ -94,16 +95,19 @@ static void tap(const sv_decoder *d, const char *what, int index, const float *r
 /* Rotates queries and keys where they stand and files keys and values in the cache. */
 static void rotate_and_store(sv_decoder *d, size_t layer, size_t n_own, size_t n_rows) {
     const sv_text_config *c = &d->model->config.text;
-    size_t head_dim = (size_t)c->head_dim, half = head_dim / 2, n_heads = (size_t)c->n_heads, n_kv = (size_t)c->n_kv_heads;
+    size_t head_dim = (size_t)c->head_dim, half = head_dim / 2, n_heads = (size_t)c->n_heads,
+           n_kv = (size_t)c->n_kv_heads;
     size_t stride = (n_heads + 2 * n_kv) * head_dim;
     for (size_t r = 0; r < n_rows; r++) {
         const float *cosines = d->cosines + r * half, *sines = d->sines + r * half;
-        for (size_t h = 0; h < n_heads + n_kv; h++) sv_rope_rotate(d->qkv + r * stride + h * head_dim, half, cosines, sines);
+        for (size_t h = 0; h < n_heads + n_kv; h++)
+            sv_rope_rotate(d->qkv + r * stride + h * head_dim, half, cosines, sines);
     }
     for (size_t h = 0; h < n_kv; h++) {
         const float *keys = d->qkv + (n_heads + h) * head_dim, *values = keys + n_kv * head_dim;
         sv_pack_transposed(keys, stride, n_rows, head_dim, n_own, layer_keys(&d->own, c, layer, h));
-        sv_pack_rows(values, stride, n_rows, head_dim, n_own, layer_values(&d->own, c, layer, h), d->own.capacity * SV_PANEL);
+        sv_pack_rows(values, stride, n_rows, head_dim, n_own, layer_values(&d->own, c, layer, h),
+                     d->own.capacity * SV_PANEL);
     }
 }
 
@@ -115,8 +119,9 @@ typedef struct attention_job {
 static void set_parts(const sv_decoder *d, size_t layer, size_t head, size_t n_own, sv_attention *a) {
     const sv_text_config *c = &d->model->config.text;
     if (d->n_prefix) {
-        a->parts[0] = (sv_attention_part){layer_keys(d->prefix, c, layer, head), layer_values(d->prefix, c, layer, head),
-                                          d->n_prefix, d->prefix->capacity * SV_PANEL};
+        a->parts[0] =
+            (sv_attention_part){layer_keys(d->prefix, c, layer, head), layer_values(d->prefix, c, layer, head),
+                                d->n_prefix, d->prefix->capacity * SV_PANEL};
     }
     a->parts[1] = (sv_attention_part){layer_keys(&d->own, c, layer, head), layer_values(&d->own, c, layer, head), n_own,
                                       d->own.capacity * SV_PANEL};

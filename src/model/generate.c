@@ -48,8 +48,8 @@ static bool is_end(const sv_model_config *config, int32_t id) {
     return false;
 }
 
-static sv_status prepare(const sv_session *s, const sv_generate_options *o, int n_ids, sv_generation *out, size_t *limit,
-                         sv_error *err) {
+static sv_status prepare(const sv_session *s, const sv_generate_options *o, int n_ids, sv_generation *out,
+                         size_t *limit, sv_error *err) {
     *out = (sv_generation){0};
     if (!(o->repetition_penalty > 0) || !isfinite(o->repetition_penalty)) {
         return sv_fail(err, SV_ERR_USAGE, "repetition penalty %g: expected a positive number",
@@ -96,7 +96,8 @@ sv_status sv_session_generate(sv_session *s, float *logits, const int32_t *histo
     while (status == SV_OK && out->n_ids < limit) {
         int32_t id = choose(logits, s->seen, n_ids, options->repetition_penalty);
         if (id < 0) {
-            status = sv_fail(err, SV_ERR_INTERNAL, "the network gave no finite logits after %zu tokens; are these weights usable?",
+            status = sv_fail(err, SV_ERR_INTERNAL,
+                             "the network gave no finite logits after %zu tokens; are these weights usable?",
                              sv_session_length(s));
             break;
         }

@@ -23,7 +23,8 @@ static sv_status check_vocabulary(const sv_model *m, sv_error *err) {
         return sv_fail(err, SV_ERR_INPUT, "the tokenizer has %d ids but config.json has vocab_size %d", n_ids, vocab);
     }
     if (m->config.image_token >= vocab) {
-        return sv_fail(err, SV_ERR_INPUT, "image_token_id %d is outside the vocabulary of %d", m->config.image_token, vocab);
+        return sv_fail(err, SV_ERR_INPUT, "image_token_id %d is outside the vocabulary of %d", m->config.image_token,
+                       vocab);
     }
     return SV_OK;
 }

@@ -17,8 +17,8 @@ struct sv_model {
     float *vision_frequencies; /* [head_dim / 4] */
 };
 
-/* Called with intermediate rows, for tests: "patch_embed" (file order), "block" (window order), "image_embeds"; "hidden"
- * (0 = input of the first layer, i = after layer i), "final_norm" (of the rows whose logits are made). */
+/* Called with intermediate rows, for tests: "patch_embed" (file order), "block" (window order), "image_embeds";
+ * "hidden" (0 = input of the first layer, i = after layer i), "final_norm" (of the rows whose logits are made). */
 typedef struct sv_tap {
     void (*call)(void *context, const char *what, int index, const float *rows, size_t n_rows, size_t width);
     void *context;
@@ -45,12 +45,12 @@ typedef struct sv_decoder {
     const sv_cache *prefix;
     size_t n_prefix;
     sv_cache own;
-    size_t max_rows; /* of one run */
-    float *rows;     /* [max_rows, D]: the input of a run, then its output */
-    float *normed;   /* [max_rows, D] */
-    float *qkv;      /* [max_rows, (H + 2 Hkv) Dh] */
-    float *attended; /* [max_rows, H * Dh] */
-    float *gate_up;  /* [max_rows, 2 F] */
+    size_t max_rows;        /* of one run */
+    float *rows;            /* [max_rows, D]: the input of a run, then its output */
+    float *normed;          /* [max_rows, D] */
+    float *qkv;             /* [max_rows, (H + 2 Hkv) Dh] */
+    float *attended;        /* [max_rows, H * Dh] */
+    float *gate_up;         /* [max_rows, 2 F] */
     float *cosines, *sines; /* [max_rows, Dh / 2] */
     float *scores;          /* [threads, scores_size] */
     size_t scores_size;
@@ -61,8 +61,8 @@ sv_status sv_decoder_init(sv_decoder *decoder, const sv_model *model, const sv_c
                           size_t max_tokens, sv_pool *pool, sv_error *err);
 void sv_decoder_deinit(sv_decoder *decoder);
 
-/* Runs n_rows <= max_rows tokens that follow the first n_own tokens of the session through all layers; their keys and values
- * are put into the cache. */
+/* Runs n_rows <= max_rows tokens that follow the first n_own tokens of the session through all layers; their keys and
+ * values are put into the cache. */
 void sv_decoder_run(sv_decoder *decoder, size_t n_own, const sv_position *positions, size_t n_rows);
 
 /* Logits of rows [first, first + n_rows) of the last run: out [n_rows, V]. */

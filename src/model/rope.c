@@ -10,8 +10,9 @@ static sv_status place_picture(const int32_t *ids, size_t n, int image_token, sv
     size_t n_cells = (size_t)grid.h * (size_t)grid.w;
     for (size_t i = 0; i < n_cells; i++) {
         if (i >= n || ids[i] != image_token) {
-            return sv_fail(err, SV_ERR_INPUT, "the prompt has a run of %zu image tokens where the picture has %zu (%d x %d)", i,
-                           n_cells, grid.h, grid.w);
+            return sv_fail(err, SV_ERR_INPUT,
+                           "the prompt has a run of %zu image tokens where the picture has %zu (%d x %d)", i, n_cells,
+                           grid.h, grid.w);
         }
         int32_t row = (int32_t)(i / (size_t)grid.w), column = (int32_t)(i % (size_t)grid.w);
         positions[i] = (sv_position){start, start + row, start + column};
@@ -22,7 +23,8 @@ static sv_status place_picture(const int32_t *ids, size_t n, int image_token, sv
 }
 
 sv_status sv_mrope_positions(const int32_t *ids, size_t n, int image_token, const sv_embedding *const *pictures,
-                             size_t n_pictures, int32_t start, sv_position *positions, int32_t *next_after, sv_error *err) {
+                             size_t n_pictures, int32_t start, sv_position *positions, int32_t *next_after,
+                             sv_error *err) {
     size_t picture = 0;
     for (size_t i = 0; i < n;) {
         if (ids[i] != image_token) {
@@ -32,7 +34,8 @@ sv_status sv_mrope_positions(const int32_t *ids, size_t n, int image_token, cons
             continue;
         }
         if (picture == n_pictures) {
-            return sv_fail(err, SV_ERR_INPUT, "the prompt has image tokens for more pictures than the %zu given (id %d at %zu)",
+            return sv_fail(err, SV_ERR_INPUT,
+                           "the prompt has image tokens for more pictures than the %zu given (id %d at %zu)",
                            n_pictures, image_token, i);
         }
         sv_grid grid = {pictures[picture]->grid_h, pictures[picture]->grid_w};
@@ -43,7 +46,8 @@ sv_status sv_mrope_positions(const int32_t *ids, size_t n, int image_token, cons
         start = next_after[i - 1];
     }
     if (picture != n_pictures) {
-        return sv_fail(err, SV_ERR_INPUT, "%zu pictures were given but the prompt has image tokens for %zu", n_pictures, picture);
+        return sv_fail(err, SV_ERR_INPUT, "%zu pictures were given but the prompt has image tokens for %zu", n_pictures,
+                       picture);
     }
     return SV_OK;
 }

@@ -8,16 +8,17 @@
 #include "model/timeline.h"
 #include "tensor/pointwise.h"
 
-sv_status sv_prompt_expand(const sv_model *model, const int32_t *ids, size_t n_ids, const sv_embedding *const *embeddings,
-                           size_t n_embeddings, int32_t **out, size_t *n_out, sv_error *err) {
+sv_status sv_prompt_expand(const sv_model *model, const int32_t *ids, size_t n_ids,
+                           const sv_embedding *const *embeddings, size_t n_embeddings, int32_t **out, size_t *n_out,
+                           sv_error *err) {
     *out = NULL;
     *n_out = 0;
     int32_t image_token = model->config.image_token;
     size_t n_marks = 0, total = n_ids;
     for (size_t i = 0; i < n_ids; i++) n_marks += ids[i] == image_token;
     if (n_marks != n_embeddings) {
-        return sv_fail(err, SV_ERR_INPUT, "the prompt has %zu picture marks (token %d) but %zu pictures were given", n_marks,
-                       image_token, n_embeddings);
+        return sv_fail(err, SV_ERR_INPUT, "the prompt has %zu picture marks (token %d) but %zu pictures were given",
+                       n_marks, image_token, n_embeddings);
     }
     for (size_t i = 0; i < n_embeddings; i++) {
         if (embeddings[i]->n_tokens < 1 || !sv_add_size(total, (size_t)embeddings[i]->n_tokens - 1, &total)) {
@@ -42,8 +43,9 @@ sv_status sv_session_new(const sv_model *model, const sv_prefix *prefix, size_t 
     size_t n_prefix = prefix ? prefix->length : 0, limit = (size_t)model->config.text.max_positions;
     if (prefix && prefix->model != model) return sv_fail(err, SV_ERR_USAGE, "the prefix was made with another model");
     if (max_tokens == 0 || n_prefix > limit || max_tokens > limit - n_prefix) {
-        return sv_fail(err, SV_ERR_INPUT, "a session of %zu tokens after a prefix of %zu: the model reads 1 to %zu in all",
-                       max_tokens, n_prefix, limit);
+        return sv_fail(err, SV_ERR_INPUT,
+                       "a session of %zu tokens after a prefix of %zu: the model reads 1 to %zu in all", max_tokens,
+                       n_prefix, limit);
     }
     sv_session *s = sv_calloc(1, sizeof *s);
     if (!s) return sv_fail_memory(err, "session", sizeof *s);
@@ -92,7 +94,8 @@ static sv_status check_ids(const sv_session *s, const int32_t *ids, size_t n, sv
     int vocab = s->model->config.text.vocab;
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= vocab) {
-            return sv_fail(err, SV_ERR_INPUT, "token %zu of the prompt is %d; the model knows 0 to %d", i, ids[i], vocab - 1);
+            return sv_fail(err, SV_ERR_INPUT, "token %zu of the prompt is %d; the model knows 0 to %d", i, ids[i],
+                           vocab - 1);
         }
     }
     return SV_OK;
@@ -100,8 +103,8 @@ static sv_status check_ids(const sv_session *s, const int32_t *ids, size_t n, sv
 
 static sv_status check_room(const sv_session *s, size_t n, sv_error *err) {
     if (n <= s->capacity - s->length) return SV_OK;
-    return sv_fail(err, SV_ERR_INPUT, "%zu tokens do not fit: the session has room for %zu, %zu of them used", n, s->capacity,
-                   s->length);
+    return sv_fail(err, SV_ERR_INPUT, "%zu tokens do not fit: the session has room for %zu, %zu of them used", n,
+                   s->capacity, s->length);
 }
 
 /* How far the pictures of a prompt have been read. */
@@ -150,8 +153,8 @@ static sv_status append(sv_session *s, const sv_prompt *p, float *last, float *a
     for (size_t i = 0; i < p->n_embeddings; i++) {
         const sv_embedding *e = p->embeddings[i];
         if (e->grid_h < 1 || e->grid_w < 1 || e->n_tokens != e->grid_h * e->grid_w || !e->rows) {
-            return sv_fail(err, SV_ERR_USAGE, "picture %zu: %d tokens do not make a grid of %d x %d", i + 1, e->n_tokens,
-                           e->grid_h, e->grid_w);
+            return sv_fail(err, SV_ERR_USAGE, "picture %zu: %d tokens do not make a grid of %d x %d", i + 1,
+                           e->n_tokens, e->grid_h, e->grid_w);
         }
     }
     static const sv_embedding *const none[1];

@@ -28,8 +28,8 @@ struct sv_session {
 /* Rows of logits that are held at a time while a continuation is scored. */
 #define SV_SCORE_ROWS ((size_t)16)
 
-/* Reads one id of the vocabulary as text, even an image token: what a model has written is never a picture. logits: [V].
- * SV_ERR_INPUT when there is no room. */
+/* Reads one id of the vocabulary as text, even an image token: what a model has written is never a picture. logits:
+ * [V]. SV_ERR_INPUT when there is no room. */
 sv_status sv_session_append_id(sv_session *session, int32_t id, float *logits, sv_error *err);
 
 #endif

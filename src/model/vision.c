@@ -14,11 +14,11 @@ typedef struct vision {
     const sv_model *model;
     sv_pool *pool;
     size_t n_patches, n_cells, n_windows;
-    int32_t *order, *ends;                         /* sv_window_order */
-    float *x, *normed;                             /* [n_patches, Dv], window order */
-    float *wide;                                   /* [n_patches, max(3 Dv, 2 Fv, D)] */
-    float *cosines, *sines;                        /* [n_patches, head_dim / 2] */
-    float *work;                                   /* [threads, work_size]: packed keys and values, scores */
+    int32_t *order, *ends;  /* sv_window_order */
+    float *x, *normed;      /* [n_patches, Dv], window order */
+    float *wide;            /* [n_patches, max(3 Dv, 2 Fv, D)] */
+    float *cosines, *sines; /* [n_patches, head_dim / 2] */
+    float *work;            /* [threads, work_size]: packed keys and values, scores */
     size_t work_size, keys_size, values_size;
     float *storage;
 } vision;
@@ -63,8 +63,8 @@ static sv_status allocate(vision *v, sv_error *err) {
 static void embed_patches(vision *v, const sv_patches *patches, const sv_tap *tap) {
     const sv_vision_config *c = &v->model->config.vision;
     size_t hidden = (size_t)c->hidden, half = hidden / (size_t)c->n_heads / 2, per_cell = v->n_patches / v->n_cells;
-    sv_linear_apply(&v->model->weights.patch_embed, patches->rows, (size_t)patches->row_size, v->n_patches, v->normed, false,
-                    v->pool);
+    sv_linear_apply(&v->model->weights.patch_embed, patches->rows, (size_t)patches->row_size, v->n_patches, v->normed,
+                    false, v->pool);
     if (tap) tap->call(tap->context, "patch_embed", 0, v->normed, v->n_patches, hidden);
     int cells_wide = patches->grid_w / c->merge;
     for (size_t i = 0; i < v->n_cells; i++) {
@@ -74,7 +74,8 @@ static void embed_patches(vision *v, const sv_patches *patches, const sv_tap *ta
             int row = (int)(cell / (size_t)cells_wide) * c->merge + (int)p / c->merge;
             int column = (int)(cell % (size_t)cells_wide) * c->merge + (int)p % c->merge;
             size_t at = (i * per_cell + p) * half;
-            sv_vision_angles(v->model->vision_frequencies, (int)(2 * half), row, column, v->cosines + at, v->sines + at);
+            sv_vision_angles(v->model->vision_frequencies, (int)(2 * half), row, column, v->cosines + at,
+                             v->sines + at);
         }
     }
 }

@@ -1,4 +1,5 @@
-/* weights.c - binds tensors to places in two passes: the first checks names and shapes and sums sizes, the second reads. */
+/* weights.c - binds tensors to places in two passes: the first checks names and shapes and sums sizes, the second
+ * reads. */
 #include "model/weights.h"
 
 #include <math.h>
@@ -54,9 +55,10 @@ static const sv_tensor *require(binder *b, const char *name, int n_dims, const i
         char packed[320];
         size_t stem = strlen(name) > 6 ? strlen(name) - 6 : 0; /* without "weight" */
         snprintf(packed, sizeof packed, "%.*sqweight", (int)SV_MIN(stem, (size_t)200), name);
-        b->status = find(b, packed)
-                        ? sv_fail(b->err, SV_ERR_UNSUPPORTED, "tensor '%s' is quantised; this version reads F32, F16 and BF16", name)
-                        : sv_fail(b->err, SV_ERR_INPUT, "tensor '%s' is missing; is config.json that of these weights?", name);
+        b->status = find(b, packed) ? sv_fail(b->err, SV_ERR_UNSUPPORTED,
+                                              "tensor '%s' is quantised; this version reads F32, F16 and BF16", name)
+                                    : sv_fail(b->err, SV_ERR_INPUT,
+                                              "tensor '%s' is missing; is config.json that of these weights?", name);
         return NULL;
     }
     bool same = t->n_dims == n_dims;
@@ -65,12 +67,13 @@ static const sv_tensor *require(binder *b, const char *name, int n_dims, const i
         char expected[128], found[192];
         describe_shape(shape, n_dims, expected, sizeof expected);
         describe_shape(t->shape, t->n_dims, found, sizeof found);
-        b->status = sv_fail(b->err, SV_ERR_INPUT, "tensor '%s' has shape %s, config.json asks for %s", t->name, found, expected);
+        b->status = sv_fail(b->err, SV_ERR_INPUT, "tensor '%s' has shape %s, config.json asks for %s", t->name, found,
+                            expected);
         return NULL;
     }
     if (t->dtype != SV_F32 && t->dtype != SV_F64 && t->dtype != SV_F16 && t->dtype != SV_BF16) {
-        b->status = sv_fail(b->err, SV_ERR_UNSUPPORTED, "tensor '%s' is %s; this version reads F32, F64, F16 and BF16", t->name,
-                            sv_dtype_name(t->dtype));
+        b->status = sv_fail(b->err, SV_ERR_UNSUPPORTED, "tensor '%s' is %s; this version reads F32, F64, F16 and BF16",
+                            t->name, sv_dtype_name(t->dtype));
         return NULL;
     }
     return t;
@@ -113,7 +116,8 @@ static void pack_matrix(binder *b, const sv_tensor *t, size_t n_rows, size_t n_i
             size_t n_channels = (size_t)t->shape[1], n_pixels = n_in / n_channels;
             read_finite(b, t, r * n_in * n_frames, n_in * n_frames, frames);
             memset(b->row, 0, n_in * sizeof *b->row);
-            for (size_t i = 0; i < n_in * n_frames; i++) b->row[i / (n_frames * n_pixels) * n_pixels + i % n_pixels] += frames[i];
+            for (size_t i = 0; i < n_in * n_frames; i++)
+                b->row[i / (n_frames * n_pixels) * n_pixels + i % n_pixels] += frames[i];
         }
         sv_pack_transposed(b->row, n_in, 1, n_in, first + r, panels);
     }

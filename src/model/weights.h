@@ -37,8 +37,9 @@ typedef struct sv_weights {
     int64_t n_parameters;
 } sv_weights;
 
-/* Reads every tensor that `config` asks for, under the names of either generation of files. SV_ERR_INPUT for one that is
- * missing, has another shape, or holds NaN or infinity; SV_ERR_UNSUPPORTED for integer or quantised ones. All name it. */
+/* Reads every tensor that `config` asks for, under the names of either generation of files. SV_ERR_INPUT for one that
+ * is missing, has another shape, or holds NaN or infinity; SV_ERR_UNSUPPORTED for integer or quantised ones. All name
+ * it. */
 sv_status sv_weights_load(const sv_tensor_file *file, const sv_model_config *config, sv_weights *out, sv_error *err);
 void sv_weights_free(sv_weights *weights);
 

@@ -1,7 +1,7 @@
 /*
- * clones.h - how a hot loop is compiled: once for every x86-64 machine and once for each newer instruction set, the best
- * one chosen when the program starts. A marked function has external linkage and is called in its own file only (clang 14 gives
- * the chosen one a name of its own).
+ * clones.h - how a hot loop is compiled: once for every x86-64 machine and once for each newer instruction set, the
+ * best one chosen when the program starts. A marked function has external linkage and is called in its own file only
+ * (clang 14 gives the chosen one a name of its own).
  */
 #ifndef SV_TENSOR_CLONES_H
 #define SV_TENSOR_CLONES_H
@@ -18,7 +18,7 @@
 
 /* the choice is made by an indirect function, which runs before a sanitizer is ready */
 #if defined(__x86_64__) && defined(__linux__) && !defined(SV_SANITIZED)
-#define SV_CLONES __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#define SV_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
 #define SV_CLONES
 #endif

@@ -10,7 +10,8 @@
 #define LANES ((size_t)16) /* partial sums per reduction: fixed, so that every instruction set adds in one order */
 #define ROWS_PER_ITEM ((size_t)16)
 
-/* e^x = 2^k e^r, |r| <= ln(2)/2: k by adding 1.5 * 2^23, r in two steps (Cody and Waite 1980), e^r by its series to r^7 */
+/* e^x = 2^k e^r, |r| <= ln(2)/2: k by adding 1.5 * 2^23, r in two steps (Cody and Waite 1980), e^r by its series to r^7
+ */
 static inline float exponential(float x) {
     x = x < -87.0F ? -87.0F : x;
     x = x > 87.0F ? 87.0F : x;
@@ -34,7 +35,8 @@ static inline float exponential(float x) {
 }
 
 void sv_exp_clones(const float *x, size_t n, float *out);
-void sv_rms_norm_clones(const float *restrict x, const float *restrict weight, float eps, size_t n, float *restrict out);
+void sv_rms_norm_clones(const float *restrict x, const float *restrict weight, float eps, size_t n,
+                        float *restrict out);
 void sv_swiglu_clones(float *restrict gate, const float *restrict up, size_t n);
 void sv_softmax_clones(float *row, size_t n, float scale);
 
@@ -45,7 +47,7 @@ SV_CLONES void sv_exp_clones(const float *x, size_t n, float *out) {
 void sv_exp_n(const float *x, size_t n, float *out) { sv_exp_clones(x, n, out); }
 
 SV_CLONES void sv_rms_norm_clones(const float *restrict x, const float *restrict weight, float eps, size_t n,
-                               float *restrict out) {
+                                  float *restrict out) {
     float sums[LANES] = {0};
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {

@@ -22,13 +22,13 @@
 #define TILE tile_of_16
 #include "tensor/tile.inc"
 
-typedef void tile_function(const float *x, size_t x_stride, const float *panels, size_t panel_stride, size_t n_in, float *y,
-                           size_t y_stride);
+typedef void tile_function(const float *x, size_t x_stride, const float *panels, size_t panel_stride, size_t n_in,
+                           float *y, size_t y_stride);
 
-#define KERNEL(name, tile, target, n_rows, n_panels)                                                                            \
-    target static void name(const float *x, size_t x_stride, const float *panels, size_t panel_stride, size_t n_in,     \
-                            float *y, size_t y_stride) {                                                                \
-        tile(n_rows, n_panels, x, x_stride, panels, panel_stride, n_in, y, y_stride);                                   \
+#define KERNEL(name, tile, target, n_rows, n_panels)                                                                \
+    target static void name(const float *x, size_t x_stride, const float *panels, size_t panel_stride, size_t n_in, \
+                            float *y, size_t y_stride) {                                                            \
+        tile(n_rows, n_panels, x, x_stride, panels, panel_stride, n_in, y, y_stride);                               \
     }
 
 /* the kernels of an instruction set: as many sums as fit its registers */
@@ -62,17 +62,18 @@ KERNEL(avx512_7, tile_of_16, AVX512, 7, 1)
 KERNEL(avx512_8, tile_of_16, AVX512, 8, 1)
 KERNEL(avx512_wide, tile_of_16, AVX512, 1, 4)
 static const kernels avx512 = {
-    "avx512", 8, 4,
-    {avx512_1, avx512_2, avx512_3, avx512_4, avx512_5, avx512_6, avx512_7, avx512_8}, avx512_wide};
+    "avx512", 8, 4, {avx512_1, avx512_2, avx512_3, avx512_4, avx512_5, avx512_6, avx512_7, avx512_8}, avx512_wide};
 #endif
 
 static const kernels *best(const char *name) {
 #ifdef __x86_64__
-    if ((!name || strcmp(name, "avx512") == 0) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")) {
+    if ((!name || strcmp(name, "avx512") == 0) && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq")) {
         return &avx512;
     }
-    if ((!name || strcmp(name, "avx2") == 0) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2;
+    if ((!name || strcmp(name, "avx2") == 0) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return &avx2;
 #endif
     return !name || strcmp(name, "generic") == 0 ? &generic : NULL;
 }
@@ -122,8 +123,8 @@ static void narrow_tile(tile_function *run, size_t n_rows, size_t n_columns, con
     for (size_t r = 0; r < n_rows; r++) memcpy(y + r * y_stride, copy + r * SV_PANEL, n_columns * sizeof *y);
 }
 
-static void one_row(const kernels *k, const float *x, const float *panels, size_t panel_stride, size_t n_in, size_t n_out,
-                    float *y) {
+static void one_row(const kernels *k, const float *x, const float *panels, size_t panel_stride, size_t n_in,
+                    size_t n_out, float *y) {
     size_t column = 0, width = k->wide_panels * SV_PANEL;
     for (; column + width <= n_out; column += width) {
         k->wide(x, 0, panels + column / SV_PANEL * panel_stride, panel_stride, n_in, y + column, 0);
@@ -189,8 +190,8 @@ static void linear_item(void *context, int64_t item, int thread) {
             for (size_t i = 0; i < n; i++) out[i] += l->bias[column + i];
         }
     }
-    sv_product(job->x + row * job->x_stride, job->x_stride, n_rows, l->panels + column * l->n_in, SV_PANEL * l->n_in, l->n_in,
-               n, y, l->n_out);
+    sv_product(job->x + row * job->x_stride, job->x_stride, n_rows, l->panels + column * l->n_in, SV_PANEL * l->n_in,
+               l->n_in, n, y, l->n_out);
 }
 
 void sv_linear_apply(const sv_linear *linear, const float *x, size_t x_stride, size_t n_rows, float *y, bool accumulate,

@@ -1,8 +1,9 @@
 /*
  * product.h - y += x B for many or few rows: the one matrix product of the network.
  *
- * B [n_in, n_out] is kept in panels of 32 columns: panel p holds B[k][32 p + j] at [k * 32 + j], so that a product reads it
- * front to back; the last panel is padded. A weight matrix W [n_out, n_in] of y = x W^T is packed once into panels of W^T.
+ * B [n_in, n_out] is kept in panels of 32 columns: panel p holds B[k][32 p + j] at [k * 32 + j], so that a product
+ * reads it front to back; the last panel is padded. A weight matrix W [n_out, n_in] of y = x W^T is packed once into
+ * panels of W^T.
  *
  * Every element of y is summed over k in rising order, whatever the number of rows, tiles or threads: a token gives the
  * same bits alone or in a batch. Between instruction sets results differ in rounding (fused multiply-add).
@@ -43,8 +44,8 @@ typedef struct sv_linear {
 void sv_linear_apply(const sv_linear *linear, const float *x, size_t x_stride, size_t n_rows, float *y, bool accumulate,
                      sv_pool *pool);
 
-/* Chooses the instruction set of all products from now on: "avx512", "avx2", "generic", or NULL for the best that there is.
- * False when this machine lacks it. For tests and benchmarks; not while products run. */
+/* Chooses the instruction set of all products from now on: "avx512", "avx2", "generic", or NULL for the best that there
+ * is. False when this machine lacks it. For tests and benchmarks; not while products run. */
 bool sv_product_use(const char *name);
 const char *sv_product_isa(void);
 

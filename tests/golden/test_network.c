@@ -1,4 +1,5 @@
-/* test_network.c - the network against transformers in f32: tiny models a, b, c; three pictures, one ragged picture, text. */
+/* test_network.c - the network against transformers in f32: tiny models a, b, c; three pictures, one ragged picture,
+ * text. */
 #include "support/tensors.h"
 
 #include "base/json.h"
@@ -127,7 +128,9 @@ static void check_tables(const setup *s) {
     sv_position *positions = sv_calloc(s->n_ids, sizeof *positions);
     int32_t *next = sv_calloc(s->n_ids, sizeof *next), *expected = golden_i32(s->reference, "position_ids", NULL);
     int32_t *delta = golden_i32(s->reference, "rope_delta", NULL);
-    ASSERT_OK(sv_mrope_positions(s->ids, s->n_ids, image_token, s->picture_list, s->n_pictures, 0, positions, next, &err), err);
+    ASSERT_OK(
+        sv_mrope_positions(s->ids, s->n_ids, image_token, s->picture_list, s->n_pictures, 0, positions, next, &err),
+        err);
     for (size_t i = 0; i < s->n_ids; i++) {
         assert_int_equal(positions[i].t, expected[i]);
         assert_int_equal(positions[i].h, expected[s->n_ids + i]);
@@ -220,7 +223,8 @@ static void check_generation(setup *s, sv_session *session, const float *last, c
     snprintf(name, sizeof name, "%s_logsumexp", prefix);
     float *log_sums = golden_f32(s->reference, name);
     sv_generation g;
-    sv_generate_options options = {.max_tokens = n, .repetition_penalty = penalty, .ignore_eos = true, .n_top_logprobs = (int)n_top};
+    sv_generate_options options = {
+        .max_tokens = n, .repetition_penalty = penalty, .ignore_eos = true, .n_top_logprobs = (int)n_top};
     ASSERT_OK(sv_session_generate(session, logits, s->ids, s->n_ids, &options, &g, &err), err);
     assert_int_equal(g.n_ids, n);
     assert_memory_equal(g.ids, expected, n * sizeof *expected);
@@ -245,7 +249,8 @@ static void check_generation(setup *s, sv_session *session, const float *last, c
 static void network_equals_the_reference(void **state) {
     (void)state;
     SKIP_WITHOUT(shared_path(FOLDER "/index.json"));
-    print_message("case       patch    blocks   embeds   hidden   norm     logits   logsum   score    sum      generated\n");
+    print_message(
+        "case       patch    blocks   embeds   hidden   norm     logits   logsum   score    sum      generated\n");
     for (size_t m = 0; m < SV_COUNT(letters) * SV_COUNT(names); m++) {
         sv_error err;
         setup s;
@@ -258,9 +263,9 @@ static void network_equals_the_reference(void **state) {
         check_scores(&s, session, last);
         check_generation(&s, session, last, "gen", 1);
         check_generation(&s, session, last, "gen_rp105", 1.05F);
-        print_message("%s %-8s %.1e  %.1e  %.1e  %.1e  %.1e  %.1e  %.1e  %.1e  %.1e  %.1e\n", s.letter, s.name, s.patch_embed,
-                      s.blocks, s.embeddings, s.hidden_rows, s.final_norm, s.logits, s.log_sum, s.score, s.score_sum,
-                      s.generated);
+        print_message("%s %-8s %.1e  %.1e  %.1e  %.1e  %.1e  %.1e  %.1e  %.1e  %.1e  %.1e\n", s.letter, s.name,
+                      s.patch_embed, s.blocks, s.embeddings, s.hidden_rows, s.final_norm, s.logits, s.log_sum, s.score,
+                      s.score_sum, s.generated);
         assert_true(s.patch_embed <= 5e-5 && s.blocks <= 5e-5 && s.embeddings <= 5e-5);
         assert_true(s.hidden_rows <= 1e-4 && s.final_norm <= 1e-4);
         assert_true(s.logits <= 3e-4 && s.log_sum <= 1e-4);

@@ -216,8 +216,10 @@ static void generation_keeps_its_limits(void **state) {
     float *logits = sv_alloc_aligned(vocab, sizeof *logits);
     sv_session *session = new_session(NULL, n_ids + 4, NULL);
     int count = 0;
-    const sv_generate_options full = {.max_tokens = 100, .repetition_penalty = 1.3F, .ignore_eos = true, .n_top_logprobs = 3};
-    const sv_generate_options stopped = {.max_tokens = 100, .repetition_penalty = 1, .ignore_eos = true, .on_token = stop_at_three, .context = &count};
+    const sv_generate_options full = {
+        .max_tokens = 100, .repetition_penalty = 1.3F, .ignore_eos = true, .n_top_logprobs = 3};
+    const sv_generate_options stopped = {
+        .max_tokens = 100, .repetition_penalty = 1, .ignore_eos = true, .on_token = stop_at_three, .context = &count};
     for (int round = 0; round < 2; round++) {
         sv_session_rewind(session, 0);
         ASSERT_OK(sv_session_append(session, &(sv_prompt){ids, n_ids, pictures, 2}, logits, &err), err);
@@ -239,7 +241,9 @@ static void generation_keeps_its_limits(void **state) {
     }
     for (size_t i = 0; i < vocab; i++) logits[i] = NAN;
     assert_int_equal(sv_session_generate(session, logits, ids, n_ids, &full, &g, &err), SV_ERR_INTERNAL);
-    assert_int_equal(sv_session_generate(session, logits, ids, n_ids, &(sv_generate_options){.max_tokens = 1}, &g, &err), SV_ERR_USAGE);
+    assert_int_equal(
+        sv_session_generate(session, logits, ids, n_ids, &(sv_generate_options){.max_tokens = 1}, &g, &err),
+        SV_ERR_USAGE);
     sv_session_free(session);
     free(logits);
 }

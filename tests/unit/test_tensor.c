@@ -22,7 +22,7 @@ static float *noise(size_t n, uint32_t seed) {
 
 static const struct shape {
     size_t n_rows, n_in, n_out;
-} shapes[] = {{1, 1, 1},    {1, 192, 1024}, {1, 300, 135}, {2, 5, 31},    {3, 33, 32},    {7, 256, 33},
+} shapes[] = {{1, 1, 1},    {1, 192, 1024}, {1, 300, 135}, {2, 5, 31},     {3, 33, 32},    {7, 256, 33},
               {8, 257, 64}, {9, 512, 96},   {17, 80, 160}, {131, 40, 100}, {130, 600, 200}};
 
 static void layers_equal_plain_sums(void **state) {
@@ -99,7 +99,8 @@ static void softmax_and_log_sum_exp(void **state) {
 static void norm_and_gates(void **state) {
     (void)state;
     enum { ROWS = 19, N = 45 };
-    float *x = noise((size_t)ROWS * 2 * N, 7), *gates = noise((size_t)ROWS * 2 * N, 7), *w = noise(N, 8), *y = noise((size_t)ROWS * N, 9);
+    float *x = noise((size_t)ROWS * 2 * N, 7), *gates = noise((size_t)ROWS * 2 * N, 7), *w = noise(N, 8),
+          *y = noise((size_t)ROWS * N, 9);
     sv_rms_norm(x, w, 1e-6F, ROWS, N, y, NULL);
     sv_swiglu(gates, ROWS, N, NULL);
     for (size_t r = 0; r < ROWS; r++) {
@@ -127,8 +128,15 @@ static void attention_reads_two_parts(void **state) {
     enum { QUERIES = 5, DIM = 20, PREFIX = 37, OWN = 40, KEYS = PREFIX + OWN };
     float *q = noise((size_t)QUERIES * DIM, 1), *k = noise((size_t)KEYS * DIM, 2), *v = noise((size_t)KEYS * DIM, 3);
     float *keys[2], *values[2], out[QUERIES * DIM], *scores = noise((size_t)QUERIES * KEYS, 4);
-    sv_attention a = {.queries = q, .n_queries = QUERIES, .query_stride = DIM, .head_dim = DIM,
-                      .n_visible = KEYS - QUERIES + 1, .visible_step = 1, .scale = 0.7F, .out = out, .out_stride = DIM,
+    sv_attention a = {.queries = q,
+                      .n_queries = QUERIES,
+                      .query_stride = DIM,
+                      .head_dim = DIM,
+                      .n_visible = KEYS - QUERIES + 1,
+                      .visible_step = 1,
+                      .scale = 0.7F,
+                      .out = out,
+                      .out_stride = DIM,
                       .scores = scores};
     for (size_t p = 0; p < 2; p++) {
         size_t n = p ? OWN : PREFIX, first = p ? PREFIX : 0;
@@ -158,9 +166,9 @@ static void attention_reads_two_parts(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layers_equal_plain_sums), cmocka_unit_test(exponential_is_close),
-        cmocka_unit_test(softmax_and_log_sum_exp), cmocka_unit_test(norm_and_gates),
-        cmocka_unit_test(attention_reads_two_parts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(layers_equal_plain_sums),
+                                       cmocka_unit_test(exponential_is_close),
+                                       cmocka_unit_test(softmax_and_log_sum_exp), cmocka_unit_test(norm_and_gates),
+                                       cmocka_unit_test(attention_reads_two_parts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
