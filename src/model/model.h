@@ -21,12 +21,12 @@ int64_t sv_model_n_parameters(const sv_model *model);
 typedef struct sv_embedding {
     int grid_h, grid_w; /* merged cells; n_tokens = grid_h * grid_w */
     int n_tokens;
-    float *rows;        /* [n_tokens, D], owned */
+    float *rows; /* [n_tokens, D], owned */
 } sv_embedding;
 void sv_embedding_free(sv_embedding *embedding);
 
-/* Runs the vision tower on one picture. `pool` (may be NULL) shares out the matrix products. The result does not depend on
- * the number of threads. */
+/* Runs the vision tower on one picture. `pool` (may be NULL) shares out the matrix products. The result does not depend
+ * on the number of threads. */
 sv_status sv_model_embed_image(const sv_model *model, const sv_image *image, sv_pool *pool, sv_embedding *out,
                                sv_error *err);
 

@@ -1,9 +1,9 @@
 /*
  * session.h - one timeline of tokens over a model: keys and values of what has been read, and the logits that follow.
  *
- * A session may stand on a shared prefix: the prefix is computed once, its keys and values are read by every session made
- * from it and never copied. sv_session_rewind goes back to an earlier length, so that many continuations of one prompt, or
- * the next epoch after the same prefix, cost only what is new.
+ * A session may stand on a shared prefix: the prefix is computed once, its keys and values are read by every session
+ * made from it and never copied. sv_session_rewind goes back to an earlier length, so that many continuations of one
+ * prompt, or the next epoch after the same prefix, cost only what is new.
  */
 #ifndef SV_MODEL_SESSION_H
 #define SV_MODEL_SESSION_H
@@ -48,8 +48,8 @@ sv_status sv_session_append_all(sv_session *session, const sv_prompt *prompt, fl
 /* Forgets everything after the first `length` tokens; length >= the prefix's. */
 void sv_session_rewind(sv_session *session, size_t length);
 
-/* Log-probability of a continuation of the present state, token by token: logprobs [n]. logits: [V], those that the last
- * append returned. The session is left as it was. */
+/* Log-probability of a continuation of the present state, token by token: logprobs [n]. logits: [V], those that the
+ * last append returned. The session is left as it was. */
 sv_status sv_session_score(sv_session *session, const float *logits, const int32_t *ids, size_t n, double *logprobs,
                            sv_error *err);
 
@@ -57,24 +57,24 @@ typedef struct sv_generate_options {
     size_t max_tokens;
     float repetition_penalty; /* 1 = none; over prompt and output ids, as transformers applies it */
     bool ignore_eos;
-    int n_top_logprobs;       /* how many alternatives are recorded per token, 0 = none */
+    int n_top_logprobs;                          /* how many alternatives are recorded per token, 0 = none */
     bool (*on_token)(void *context, int32_t id); /* NULL, or called for each; false stops (SV_ERR_CANCELLED) */
     void *context;
 } sv_generate_options;
 
 typedef struct sv_generation {
     size_t n_ids;
-    int32_t *ids;       /* the end token that stopped it is not included */
-    double *logprobs;   /* [n_ids] of the chosen ids, before the penalty */
+    int32_t *ids;     /* the end token that stopped it is not included */
+    double *logprobs; /* [n_ids] of the chosen ids, before the penalty */
     int n_top;
-    int32_t *top_ids;   /* [n_ids, n_top] */
+    int32_t *top_ids; /* [n_ids, n_top] */
     double *top_logprobs;
-    bool stopped;       /* an end token was met (else the length limit) */
+    bool stopped; /* an end token was met (else the length limit) */
 } sv_generation;
 void sv_generation_free(sv_generation *generation);
 
-/* Greedy decoding from the present state. logits: [V] of the last appended token (overwritten). history: ids that count for
- * the penalty (the whole prompt, expanded). Padding rows of the vocabulary are never chosen. */
+/* Greedy decoding from the present state. logits: [V] of the last appended token (overwritten). history: ids that count
+ * for the penalty (the whole prompt, expanded). Padding rows of the vocabulary are never chosen. */
 sv_status sv_session_generate(sv_session *session, float *logits, const int32_t *history, size_t n_history,
                               const sv_generate_options *options, sv_generation *out, sv_error *err);
 
