@@ -77,8 +77,7 @@ static int take_option(arguments *a, int letter, const char *value) {
 }
 
 static void on_progress(void *context, int n_done, int n_epochs) {
-    (void)n_epochs;
-    sv_progress_update(context, n_done);
+    sv_progress_update(context, n_done, n_epochs);
 }
 
 static bool on_cancelled(void *context) {
@@ -165,7 +164,7 @@ static int stage_one(arguments *a, const sv_model *model, const char *recording,
         sv_fail_memory(&err, "folder", 0);
         return sv_cli_fail(&sv_cmd_stage, &err);
     }
-    sv_progress_start(&progress, a->quiet ? NULL : stderr, sv_path_name(recording), 0);
+    sv_progress_start(&progress, a->quiet ? NULL : stderr, sv_path_name(recording));
     a->options.context = &progress;
     s = sv_stage_file(recording, model, folder, &a->options, &outcome, &err);
     sv_progress_finish(&progress);

@@ -15,7 +15,7 @@ expect() { # STATUS TEXT ARGUMENT...
   grep -qi -- "$text" "$work/err" || fail "'$text' is not in the message of: $*"
 }
 
-"$demo" -o "$work/night.edf" --hours 0.1 --seed 3 >/dev/null
+"$demo" --hours 0.1 --seed 3 "$work/night.edf" >/dev/null
 nano=$SOURCE/models/nano
 night=$work/night.edf
 
@@ -77,7 +77,7 @@ fi
 mkdir "$work/small"
 if mount -t tmpfs -o size=24k none "$work/small" 2>/dev/null; then
   mounted=$work/small
-  "$demo" -o "$work/longer.edf" --hours 0.5 --seed 3 >/dev/null
+  "$demo" --hours 0.5 --seed 3 "$work/longer.edf" >/dev/null
   expect 3 'space' stage "$work/longer.edf" -o "$work/small/out" -q
   [[ ! -e $work/small/out/summary.json ]] || fail "a run on a full disk claims to be complete"
   mount -o remount,size=64m "$work/small"

@@ -20,7 +20,7 @@ check_folder() { # DIR N
   ! ls "$1" | grep -q part || fail "$1: an unfinished file is left"
 }
 
-"$demo" -o "$work/night.edf" --hours 0.25 --seed 7 >/dev/null
+"$demo" --hours 0.25 --seed 7 "$work/night.edf" >/dev/null
 
 echo "-- a made-up night, with its truth"
 sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/a" -t 2 --json >"$work/a.json"
@@ -42,7 +42,7 @@ sv stage -q "$work/night.edf" -o "$work/a" --force
 check_folder "$work/a" 30
 
 echo "-- killed and resumed"
-"$demo" -o "$work/long.edf" --hours 1 --seed 8 >/dev/null
+"$demo" --hours 1 --seed 8 "$work/long.edf" >/dev/null
 sv stage -q "$work/long.edf" -o "$work/whole" -t 2
 sv stage -q "$work/long.edf" -o "$work/cut" -t 2 &
 pid=$!
