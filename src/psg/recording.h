@@ -22,8 +22,8 @@ typedef struct sv_signal {
     int samples_per_record;
     double rate_hz;     /* samples_per_record / record duration; need not be an integer */
     int64_t n_samples;  /* in the whole file */
-    double uv_per_unit; /* factor from `unit` to microvolts; 0 when the unit is not a voltage (ohm, %, degrees, ...), when
-                           the header leaves it blank (unit is ""), or when the limits give no scale (a warning says so) */
+    double uv_per_unit; /* factor from `unit` to microvolts; 0 when the unit is not a voltage (ohm, %, degrees, ...),
+                           when the header leaves it blank (unit is ""), or when the limits give no scale (warned) */
 } sv_signal;
 
 /* A stretch without gaps. Times are seconds from the start of the recording (info.start, including its fraction). */
@@ -73,16 +73,16 @@ void sv_recording_close(sv_recording *recording);
 const sv_recording_info *sv_recording_get_info(const sv_recording *recording);
 
 /* Samples [first, first + n) of a signal, counted through the file (records joined, gaps not counted), in the signal's
- * own unit (physical value; the digital value when the limits give no scale), or in microvolts. Values beyond the limits
- * of the header are kept, not clipped. out: [n]. Reads record by record: memory does not grow with the file.
+ * own unit (physical value; the digital value when the limits give no scale), or in microvolts. Values beyond
+ * the limits of the header are kept, not clipped. out: [n]. Reads record by record: memory does not grow with the file.
  * SV_ERR_USAGE when the range lies outside the signal, SV_ERR_UNSUPPORTED for microvolts of a signal without a voltage
  * unit. Not safe for several threads on one sv_recording. */
 sv_status sv_recording_read(sv_recording *recording, int signal, int64_t first, int64_t n, double *out, sv_error *err);
 sv_status sv_recording_read_uv(sv_recording *recording, int signal, int64_t first, int64_t n, double *out,
                                sv_error *err);
 
-/* Factor from a unit as written in a header (V, mV, uV, the micro signs U+00B5 and U+03BC, Latin-1 B5, "microvolt", ...)
- * to microvolts; 0 when it is not a voltage. */
+/* Factor from a unit as written in a header (V, mV, uV, the micro signs U+00B5 and U+03BC, Latin-1 B5, "microvolt",
+ * ...) to microvolts; 0 when it is not a voltage. */
 double sv_unit_to_uv(const char *unit);
 
 #endif
