@@ -45,7 +45,7 @@ sv_status sv_session_append(sv_session *session, const sv_prompt *prompt, float 
 /* The same with the logits of all the appended tokens: [n_ids, V]. */
 sv_status sv_session_append_all(sv_session *session, const sv_prompt *prompt, float *logits, sv_error *err);
 
-/* Forgets everything after the first `length` tokens; length >= the prefix's. */
+/* Forgets everything after the first `length` tokens; the prefix stays. */
 void sv_session_rewind(sv_session *session, size_t length);
 
 /* Log-probability of a continuation of the present state, token by token: logprobs [n]. logits: [V], those that the

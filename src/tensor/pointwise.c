@@ -9,6 +9,7 @@
 
 #define LANES ((size_t)16) /* partial sums per reduction: fixed, so that every instruction set adds in one order */
 #define ROWS_PER_ITEM ((size_t)16)
+#define SHARED_WORK ((size_t)1 << 16) /* elements from which waking other threads pays */
 
 /* e^x = 2^k e^r, |r| <= ln(2)/2: k by adding 1.5 * 2^23, r in two steps (Cody and Waite 1980), e^r by its series to r^7
  */
@@ -140,6 +141,7 @@ static void gelu_rows(void *context, int64_t item, int thread) {
 }
 
 static void over_rows(rows_job *job, sv_pool_work *work, sv_pool *pool) {
+    if (job->n_rows * job->n < SHARED_WORK) pool = NULL;
     sv_pool_run(pool, (int64_t)((job->n_rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM), work, job);
 }
 

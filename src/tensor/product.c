@@ -11,6 +11,7 @@
 #define ITEM_ROWS ((size_t)128)     /* a work item of sv_linear_apply: at most this many rows ... */
 #define ITEM_COLUMNS (4 * SV_PANEL) /* ... and columns */
 #define MAX_PANELS 4
+#define SHARED_WORK ((size_t)1 << 20) /* multiply-adds from which waking other threads pays */
 
 #define LANES 4
 #define TILE tile_of_4
@@ -197,5 +198,6 @@ static void linear_item(void *context, int64_t item, int thread) {
 void sv_linear_apply(const sv_linear *linear, const float *x, size_t x_stride, size_t n_rows, float *y, bool accumulate,
                      sv_pool *pool) {
     linear_job job = {linear, x, x_stride, n_rows, (linear->n_out + ITEM_COLUMNS - 1) / ITEM_COLUMNS, y, accumulate};
+    if (n_rows * linear->n_in * linear->n_out < SHARED_WORK) pool = NULL;
     sv_pool_run(pool, (int64_t)((n_rows + ITEM_ROWS - 1) / ITEM_ROWS * job.n_column_items), linear_item, &job);
 }
