@@ -11,6 +11,9 @@
 /* Largest JSON text that is read (a real tokenizer.json has 11 MB). */
 #define SV_JSON_MAX_BYTES ((size_t)256 << 20)
 
+/* How reals are written: what was rounded to a few digits looks so (0.9559, not 0.95589999999999997). */
+#define SV_JSON_REALS JSON_REAL_PRECISION(12)
+
 /* Parses `len` bytes; strings may hold U+0000; of a doubled key the last wins; any value may be at the top.
  * `name` is what the error calls the text. The caller owns *out (json_decref). */
 sv_status sv_json_parse(const char *text, size_t len, const char *name, json_t **out, sv_error *err);

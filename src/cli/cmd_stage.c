@@ -145,7 +145,7 @@ static sv_status print_result(const arguments *a, const char *folder, const sv_s
         if (!a->quiet) print_human(summary, folder, outcome);
         json_object_set_new(summary, "folder", json_string(folder));
         if (a->json) {
-            json_dumpf(summary, stdout, JSON_COMPACT);
+            json_dumpf(summary, stdout, JSON_COMPACT | SV_JSON_REALS);
             putchar('\n');
         }
     }

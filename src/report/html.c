@@ -18,7 +18,7 @@ void sv_html_text(sv_strbuf *out, const char *text) {
 }
 
 bool sv_html_json(sv_strbuf *out, const json_t *value) {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | SV_JSON_REALS);
     if (!text) return false;
     for (const char *c = text; *c; c++) {
         if (*c == '<') sv_strbuf_puts(out, "\\u003c");

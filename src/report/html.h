@@ -4,8 +4,7 @@
 #ifndef SV_REPORT_HTML_H
 #define SV_REPORT_HTML_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "base/strbuf.h"
 
 /* Appends text with & < > " ' escaped. NULL appends nothing. */

@@ -44,21 +44,29 @@ static char straight(const char *text, size_t len) {
     return c == 0x9c || c == 0x9d ? '"' : c == 0x98 ? '\'' : 0;
 }
 
-/* The text with curly quotes straightened (double ones on request) and commas before a closing bracket (also inside strings) left out, as the published
- * parser cleans it. */
+/* The text with curly quotes straightened (double ones on request) and commas before a closing bracket left out: before ] also
+ * inside strings, with the space between, because the published parser does so. */
 static void clean(span s, bool quotes, sv_strbuf *out) {
+    bool in_string = false;
     for (size_t i = 0; i < s.len; i++) {
         char quote = straight(s.begin + i, s.len - i);
         if (quote == '\'' || (quote && quotes)) {
             sv_strbuf_append(out, &quote, 1);
+            in_string ^= quote == '"';
             i += 2;
             continue;
         }
-        if (s.begin[i] == ',') {
+        char c = s.begin[i];
+        if (c == ',') {
             size_t k = i + 1;
             while (k < s.len && isspace((unsigned char)s.begin[k])) k++;
-            if (k < s.len && (s.begin[k] == '}' || s.begin[k] == ']')) continue;
+            if (k < s.len && (s.begin[k] == ']' || (s.begin[k] == '}' && !in_string))) {
+                i = k - 1;
+                continue;
+            }
         }
+        if (c == '\\' && in_string && i + 1 < s.len) sv_strbuf_append(out, &s.begin[i++], 1);
+        else if (c == '"') in_string = !in_string;
         sv_strbuf_append(out, s.begin + i, 1);
     }
 }

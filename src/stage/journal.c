@@ -48,7 +48,7 @@ static void take_over(sv_journal *j, const char *text, size_t len, size_t *good_
 }
 
 static sv_status write_line(sv_journal *j, const json_t *value, sv_error *err) {
-    if (json_dumpf(value, j->stream, JSON_COMPACT) != 0 || fputc('\n', j->stream) == EOF || fflush(j->stream) != 0) {
+    if (json_dumpf(value, j->stream, JSON_COMPACT | SV_JSON_REALS) != 0 || fputc('\n', j->stream) == EOF || fflush(j->stream) != 0) {
         return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot write; free some space and run the same command again",
                              j->path);
     }

@@ -19,7 +19,7 @@ sv_status sv_output_rows(const char *path, const json_t *rows, sv_error *err) {
     size_t i;
     json_t *row;
     json_array_foreach(rows, i, row) {
-        if (json_dumpf(row, w.stream, JSON_COMPACT) == 0 && fputc('\n', w.stream) != EOF) continue;
+        if (json_dumpf(row, w.stream, JSON_COMPACT | SV_JSON_REALS) == 0 && fputc('\n', w.stream) != EOF) continue;
         s = sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot write", path);
         sv_file_writer_abort(&w);
         return s;

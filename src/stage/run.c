@@ -47,9 +47,7 @@ static sv_status prepare(const char *recording_path, sv_run *run, sv_error *err)
     sv_status s;
     if ((s = sv_stage_prompt_load(sv_model_folder(run->model), run->options.prompt_path, &run->prompt, err))) return s;
     if ((s = sv_make_dirs(run->folder, err))) return s;
-    if ((s = sv_subject_open(recording_path, &run->options, &run->subject, err))) {
-        return sv_error_prefix(err, "%s", sv_path_name(recording_path));
-    }
+    if ((s = sv_subject_open(recording_path, &run->options, &run->subject, err))) return s;
     s = sv_provenance_new(&run->subject, run->model, &run->prompt, &run->options, &run->provenance, err);
     if (!s) s = sv_provenance_fingerprint(run->provenance, run->fingerprint, err);
     if (!s) s = look_for_result(run, err);

@@ -91,11 +91,12 @@ static sv_status open_all(const char *path, const sv_stage_options *o, sv_subjec
     if (!s->name) return sv_fail_memory(err, "name", strlen(path));
     if ((status = sv_recording_open(path, &s->recording, err))) return status;
     s->info = sv_recording_get_info(s->recording);
-    if ((status = find_montage(s, o, err))) return status;
-    if ((status = sv_quality_check(s->recording, &s->montage, &s->quality, err))) return status;
+    status = find_montage(s, o, err);
+    if (!status) status = sv_quality_check(s->recording, &s->montage, &s->quality, err);
     s->filters.anti_alias = o->anti_alias;
     s->filters.detected_mains_hz = s->quality.mains_hz;
-    if ((status = sv_night_prepare(s->recording, &s->montage, &s->filters, &s->night, err))) return status;
+    if (!status) status = sv_night_prepare(s->recording, &s->montage, &s->filters, &s->night, err);
+    if (status) return err ? sv_error_prefix(err, "%s", path) : status;
     if (o->hypnogram_path) {
         status = sv_hypnogram_load(o->hypnogram_path, s->info, s->night.n_epochs, &s->truth, err);
         if (status) return status;
