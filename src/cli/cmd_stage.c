@@ -1,5 +1,6 @@
 /* cmd_stage.c - `sleepvlm stage`: the main job. */
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +134,10 @@ static void print_human(const json_t *summary, const char *folder, const sv_stag
     print_number(statistics, "SOL", "sleep onset latency", "min");
     print_number(statistics, "WASO", "wake after sleep onset", "min");
     const json_t *agreement = json_object_get(json_object_get(summary, "agreement"), "unparsed_is_error");
-    print_number(agreement, "accuracy", "accuracy (x100)", "");
+    if (agreement) {
+        fprintf(stderr, "  against the scorer: accuracy %.3f, kappa %.3f (unparsed answers count as errors)\n",
+                sv_json_real(agreement, "accuracy", NAN), sv_json_real(agreement, "kappa", NAN));
+    }
     fprintf(stderr, "  %s/report.html\n", folder);
 }
 

@@ -7,7 +7,7 @@
 #include "sleep/stages.h"
 #include "stage/row.h"
 
-enum { WIDTH = 1200, LEFT = 42, RIGHT = 10, LEVEL = 26, TOP = 8, HYPNOGRAM = TOP + 5 * LEVEL, DENSITY_TOP = HYPNOGRAM + 14,
+enum { WIDTH = 1200, LEFT = 42, RIGHT = 20, LEVEL = 26, TOP = 8, HYPNOGRAM = TOP + 5 * LEVEL, DENSITY_TOP = HYPNOGRAM + 14,
        DENSITY = 90, BOTTOM = DENSITY_TOP + DENSITY, HEIGHT = BOTTOM + 20 };
 
 /* from the top of the plot: W R N1 N2 N3, as sleep medicine draws it */
