@@ -23,7 +23,7 @@ typedef struct binder {
 /* one matrix of a fused layer: rows of W, with the names of weight and bias made from `name` */
 typedef struct part {
     const char *name;
-    int n_rows;
+    int64_t n_rows;
     bool biased;
 } part;
 
@@ -100,7 +100,7 @@ static float *reserve(binder *b, size_t n) {
 static const float *bind_vector(binder *b, const char *name, int n) {
     float *place = reserve(b, (size_t)n);
     const sv_tensor *t = require(b, name, 1, (int64_t[]){n});
-    b->n_parameters += n;
+    if (t) b->n_parameters += n;
     if (t && place) read_finite(b, t, 0, (size_t)n, place);
     return place;
 }
@@ -123,7 +123,7 @@ static void pack_matrix(binder *b, const sv_tensor *t, size_t n_rows, size_t n_i
     }
 }
 
-static sv_linear bind_linear(binder *b, const char *prefix, const part *parts, size_t n_parts, int n_in) {
+static sv_linear bind_linear(binder *b, const char *prefix, const part *parts, size_t n_parts, int64_t n_in) {
     sv_linear l = {.n_in = (size_t)n_in};
     for (size_t i = 0; i < n_parts; i++) l.n_out += (size_t)parts[i].n_rows;
     size_t columns = sv_panel_round(l.n_out);
@@ -138,12 +138,12 @@ static sv_linear bind_linear(binder *b, const char *prefix, const part *parts, s
         size_t n_rows = (size_t)parts[i].n_rows;
         snprintf(name, sizeof name, "%s%s.weight", prefix, parts[i].name);
         const sv_tensor *t = require(b, name, 2, (int64_t[]){parts[i].n_rows, n_in});
-        b->n_parameters += (int64_t)parts[i].n_rows * n_in;
+        if (t) b->n_parameters += parts[i].n_rows * n_in;
         if (t && panels) pack_matrix(b, t, n_rows, l.n_in, 1, first, panels);
         if (!parts[i].biased) continue;
         snprintf(name, sizeof name, "%s%s.bias", prefix, parts[i].name);
         t = require(b, name, 1, (int64_t[]){parts[i].n_rows});
-        b->n_parameters += parts[i].n_rows;
+        if (t) b->n_parameters += parts[i].n_rows;
         if (t && bias) read_finite(b, t, 0, n_rows, bias + first);
     }
     l.panels = panels;
@@ -157,9 +157,9 @@ static sv_linear bind_patch_embed(binder *b, const sv_vision_config *v) {
     size_t columns = sv_panel_round(l.n_out);
     float *panels = reserve(b, columns * l.n_in);
     b->row_size = SV_MAX(b->row_size, l.n_in * (size_t)(1 + v->temporal_patch));
-    b->n_parameters += (int64_t)n_in * v->temporal_patch * v->hidden;
     const int64_t shape[] = {v->hidden, v->channels, v->temporal_patch, v->patch, v->patch};
     const sv_tensor *t = require(b, "visual.patch_embed.proj.weight", 5, shape);
+    if (t) b->n_parameters += (int64_t)n_in * v->temporal_patch * v->hidden;
     if (t && panels) {
         memset(panels, 0, columns * l.n_in * sizeof *panels);
         pack_matrix(b, t, l.n_out, l.n_in, (size_t)v->temporal_patch, 0, panels);
@@ -170,7 +170,7 @@ static sv_linear bind_patch_embed(binder *b, const sv_vision_config *v) {
 
 static void bind_vision(binder *b, const sv_vision_config *v, sv_weights *w) {
     w->patch_embed = bind_patch_embed(b, v);
-    for (int i = 0; i < v->depth; i++) {
+    for (int i = 0; i < v->depth && b->status == SV_OK; i++) {
         sv_vision_block *block = &w->vision_blocks[i];
         char prefix[64], name[96];
         snprintf(prefix, sizeof prefix, "visual.blocks.%d.", i);
@@ -184,7 +184,7 @@ static void bind_vision(binder *b, const sv_vision_config *v, sv_weights *w) {
         block->gate_up = bind_linear(b, prefix, gate_up, 2, v->hidden);
         block->down = bind_linear(b, prefix, &(part){"mlp.down_proj", v->hidden, true}, 1, v->ffn);
     }
-    int cell = v->hidden * v->merge * v->merge;
+    int64_t cell = (int64_t)v->hidden * v->merge * v->merge;
     w->merger_norm = bind_vector(b, "visual.merger.ln_q.weight", v->hidden);
     w->merger_in = bind_linear(b, "visual.merger.", &(part){"mlp.0", cell, true}, 1, cell);
     w->merger_out = bind_linear(b, "visual.merger.", &(part){"mlp.2", v->out_hidden, true}, 1, cell);
@@ -194,8 +194,8 @@ static void bind_text(binder *b, const sv_text_config *t, sv_weights *w) {
     w->embedding = bind_linear(b, "model.", &(part){"embed_tokens", t->vocab, false}, 1, t->hidden);
     w->head = t->tied_embeddings ? w->embedding : bind_linear(b, "", &(part){"lm_head", t->vocab, false}, 1, t->hidden);
     w->final_norm = bind_vector(b, "model.norm.weight", t->hidden);
-    int n_query = t->n_heads * t->head_dim, n_key = t->n_kv_heads * t->head_dim;
-    for (int i = 0; i < t->n_layers; i++) {
+    int64_t n_query = (int64_t)t->n_heads * t->head_dim, n_key = (int64_t)t->n_kv_heads * t->head_dim;
+    for (int i = 0; i < t->n_layers && b->status == SV_OK; i++) {
         sv_decoder_layer *layer = &w->layers[i];
         char prefix[64], name[96];
         snprintf(prefix, sizeof prefix, "model.layers.%d.", i);

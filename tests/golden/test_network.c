@@ -247,8 +247,13 @@ static void check_generation(setup *s, sv_session *session, const float *last, c
 }
 
 static void network_equals_the_reference(void **state) {
-    (void)state;
+    const char *isa = *state;
     SKIP_WITHOUT(shared_path(FOLDER "/index.json"));
+    if (!sv_product_use(isa)) {
+        print_message("skip: this machine has no %s\n", isa);
+        skip();
+    }
+    print_message("products by %s\n", isa);
     print_message(
         "case       patch    blocks   embeds   hidden   norm     logits   logsum   score    sum      generated\n");
     for (size_t m = 0; m < SV_COUNT(letters) * SV_COUNT(names); m++) {
@@ -277,6 +282,9 @@ static void network_equals_the_reference(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(network_equals_the_reference)};
+    static char generic[] = "generic", avx2[] = "avx2", avx512[] = "avx512";
+    const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(network_equals_the_reference, generic),
+                                       cmocka_unit_test_prestate(network_equals_the_reference, avx2),
+                                       cmocka_unit_test_prestate(network_equals_the_reference, avx512)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

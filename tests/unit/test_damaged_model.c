@@ -59,10 +59,8 @@ static void expect_refused(sv_status status, const char *first, const char *seco
     }
 }
 
-static int set_up(void **state) {
-    (void)state;
+static void set_up_small_files(void) {
     sv_error err;
-    assert_non_null(mkdtemp(folder));
     for (size_t i = 0; i < SV_COUNT(small_files); i++) {
         char path[256], *bytes;
         size_t len;
@@ -72,6 +70,12 @@ static int set_up(void **state) {
         ASSERT_OK(sv_file_write(path, bytes, len, &err), err);
         free(bytes);
     }
+}
+
+static int set_up(void **state) {
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    set_up_small_files();
     return 0;
 }
 
@@ -175,6 +179,35 @@ static void a_wrong_shape_or_type_is_named(void **state) {
     expect_refused(SV_ERR_UNSUPPORTED, "model.layers.0.mlp.gate_proj.weight", "I16");
 }
 
+static void sizes_beyond_the_file_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *section, *key;
+        int value;
+    } cases[] = {{"text_config", "num_hidden_layers", 10000000},
+                 {"text_config", "intermediate_size", 10000000},
+                 {"text_config", "vocab_size", 9999999},
+                 {"vision_config", "depth", 10000000},
+                 {"vision_config", "intermediate_size", 9999999}};
+    weights_file w;
+    open_weights(&w);
+    save_weights(&w, 0);
+    for (size_t i = 0; i < SV_COUNT(cases); i++) {
+        sv_error err;
+        sv_model *model;
+        json_t *config;
+        char path[256];
+        ASSERT_OK(sv_json_load(MODEL "/config.json", &config, &err), err);
+        json_object_set_new(json_object_get(config, cases[i].section), cases[i].key, json_integer(cases[i].value));
+        snprintf(path, sizeof path, "%s/config.json", folder);
+        ASSERT_OK(sv_json_save(path, config, &err), err);
+        json_decref(config);
+        assert_int_equal(sv_model_load(folder, &model, &err), SV_ERR_INPUT);
+        assert_non_null(strstr(err.message, "tensor '"));
+    }
+    set_up_small_files();
+}
+
 static void numbers_that_are_none_are_named(void **state) {
     (void)state;
     static const struct {
@@ -202,6 +235,7 @@ int main(void) {
                                        cmocka_unit_test(a_missing_tensor_is_named),
                                        cmocka_unit_test(a_quantised_layer_is_named),
                                        cmocka_unit_test(a_wrong_shape_or_type_is_named),
+                                       cmocka_unit_test(sizes_beyond_the_file_are_refused),
                                        cmocka_unit_test(numbers_that_are_none_are_named)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
