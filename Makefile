@@ -25,7 +25,9 @@ check: all ## the quick part of `make test`: gcc, release build
 install: all
 	cmake --install build/release
 
-bench: all
+bench:
+	scripts/install-deps bench
+	$(MAKE) all
 	build/release/sleepvlm bench
 
 format:

@@ -4,7 +4,9 @@
 #include <string.h>
 
 void *sv_calloc(size_t n, size_t size) {
-    return n == 0 || size == 0 ? calloc(1, 1) : calloc(n, size);
+    size_t bytes;
+    if (!sv_mul_size(n, size, &bytes)) return NULL; /* calloc would say so too, but sanitizers end the program for it */
+    return calloc(bytes ? n : 1, bytes ? size : 1);
 }
 
 void *sv_alloc_aligned(size_t n, size_t size) {

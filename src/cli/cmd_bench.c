@@ -1,5 +1,5 @@
 /* cmd_bench.c - `sleepvlm bench`: where the time goes on this machine, beside a ceiling measured in the same run. */
-#include <cblas.h>
+#include <dlfcn.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,9 +13,11 @@
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/model_path.h"
+#include "psg/filter.h"
 #include "render/picture.h"
 #include "stage/examiner.h"
 #include "stage/run.h"
+#include "tensor/product.h"
 
 enum { N_PICTURES = 24, REPEATS = 5 };
 #define REFERENCE_PICTURE_MS 70.0 /* the published system's renderer, as design.md states it */
@@ -55,29 +57,60 @@ static double noise(uint64_t *state) {
     return (double)(*state >> 11) * 0x1p-53 - 0.5;
 }
 
-/* Signals with the roughness of an EEG: a leaky sum of white noise. */
+/* Noise with the spectrum of an EEG, through the picture's own filter. */
 static void make_signals(bench *b) {
     uint64_t state = 88172645463325252u;
+    size_t n = (size_t)N_PICTURES * SV_EPOCH_SAMPLES;
     double x = 0;
-    for (int i = 0; i < N_PICTURES * SV_EPOCH_SAMPLES; i++) b->signals[i] = x = 0.96 * x + 14 * noise(&state);
+    sv_filter_chain chain;
+    for (size_t i = 0; i < n; i++) b->signals[i] = x = 0.96 * x + 14 * noise(&state);
+    sv_filter_chain_picture(SV_BAND_EEG, SV_NIGHT_RATE_HZ, 50, &chain);
+    sv_filter_chain_run(&chain, b->signals, n);
+}
+
+enum { N = 512, N_OPERANDS = 6 }; /* operands of 1 MiB in turn, so that none stays in the nearest cache */
+
+/* The rival is looked for when it is needed: the program itself does without it. The first three arguments are CBLAS's
+ * row-major, not transposed, transposed. */
+typedef void cblas_sgemm_type(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
+static cblas_sgemm_type *cblas_sgemm;
+
+static void openblas_product(const float *x, const float *w, float *y) {
+    cblas_sgemm(101, 111, 112, N, N, N, 1, x, N, w, N, 0, y, N);
+}
+
+static void own_product(const float *x, const float *panels, float *y) {
+    sv_linear linear = {.panels = panels, .n_in = N, .n_out = N};
+    sv_linear_apply(&linear, x, N, N, y, false, NULL);
+}
+
+static void add_product_row(bench *b, const char *name, void (*product)(const float *, const float *, float *),
+                            const float *operands, float *y) {
+    double rates[REPEATS];
+    for (int r = 0; r < REPEATS; r++) {
+        double begin = now_s();
+        for (int k = 0; k < 2 * N_OPERANDS; k++) {
+            product(operands + k % N_OPERANDS * N * N, operands + (k + 1) % N_OPERANDS * N * N, y);
+        }
+        rates[r] = 2 * N_OPERANDS * 2.0 * N * N * N / (now_s() - begin) / 1e9;
+    }
+    add_row(b, name, median(rates, REPEATS), "GFLOP/s", NULL);
 }
 
 static sv_status bench_products(bench *b, sv_error *err) {
-    enum { N = 512 };
-    float *m = sv_alloc_aligned(4 * N * N, sizeof *m);
-    double rates[REPEATS];
-    if (!m) return sv_fail_memory(err, "matrices", 4 * N * N * sizeof *m);
-    for (int i = 0; i < 4 * N * N; i++) m[i] = (float)(i % 251) / 251.0f - 0.4f;
-    for (int r = 0; r < REPEATS; r++) {
-        double begin = now_s();
-        for (int k = 0; k < 8; k++) {
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, N, N, 1, m + k % 3 * N * N, N, m + (k + 1) % 3 * N * N, N, 0,
-                        m + 3 * N * N, N);
-        }
-        rates[r] = 8 * 2.0 * N * N * N / (now_s() - begin) / 1e9;
-    }
-    free(m);
-    add_row(b, "OpenBLAS product 512 x 512 x 512, one thread (the ceiling)", median(rates, REPEATS), "GFLOP/s", NULL);
+    size_t n = (size_t)(N_OPERANDS + 1) * N * N;
+    float *operands = sv_alloc_aligned(n, sizeof *operands);
+    if (!operands) return sv_fail_memory(err, "matrices", n * sizeof *operands);
+    for (size_t i = 0; i < n; i++) operands[i] = (float)(i % 251) / 251.0f - 0.4f;
+    float *y = operands + (size_t)N_OPERANDS * N * N;
+    char name[80];
+    snprintf(name, sizeof name, "product 512 x 512 x 512, one thread, %s", sv_product_isa());
+    add_product_row(b, name, own_product, operands, y);
+    void *library = dlopen("libopenblas.so.0", RTLD_NOW);
+    void *symbol = library ? dlsym(library, "cblas_sgemm") : NULL;
+    memcpy(&cblas_sgemm, &symbol, sizeof symbol); /* ISO C has no conversion from object to function pointers */
+    if (cblas_sgemm) add_product_row(b, "the same by OpenBLAS", openblas_product, operands, y);
+    free(operands);
     return SV_OK;
 }
 
@@ -273,7 +306,7 @@ const sv_command sv_cmd_bench = {
     .help = "Usage: sleepvlm bench [OPTION]... [RECORDING.edf]\n"
             "\n"
             "Measures, as medians over changing data: the model's start, the picture, the vision tower, a question; beside them\n"
-            "the speed of a large matrix product on the same core. With a recording also the steps of `stage` on it.\n"
+            "the speed of a large matrix product on the same core (and OpenBLAS's, when it is installed). With a recording also the steps of `stage` on it.\n"
             "\n"
             "  -m, --model NAME|DIR  model (default nano)\n"
             "  -t, --threads N       threads for the recording (default: one per core)\n"
