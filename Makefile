@@ -4,6 +4,8 @@ OUT ?= out/demo
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 
+MAKEFLAGS += --no-print-directory
+
 .PHONY: all demo test check install bench format clean
 
 all: ## build the program: build/release/sleepvlm
