@@ -12,10 +12,13 @@
 #define WORDS ((CELLS + 63) / 64)
 #define RECIPROCAL_SHIFT 44
 
-/* What the edges in one pixel add: height crossed (in 1/256), and twice the area to the left of them. */
-typedef struct cell {
-    int32_t cover, area;
-} cell;
+/* What the edges in one pixel add up to: the height that they cross (in 1/256) in the upper half, and twice the area to
+ * the left of them in the lower, as one signed sum, because it is by far the most frequent operation. */
+typedef int64_t cell;
+#define COVER_UNIT ((int64_t)1 << 32)
+
+static inline int cell_area(cell c) { return (int32_t)(uint32_t)(uint64_t)c; }
+static inline int cell_cover(cell c) { return (int32_t)((c - cell_area(c)) / COVER_UNIT); }
 
 struct sv_raster {
     cell cells[SV_PICTURE_HEIGHT][CELLS];
@@ -39,16 +42,15 @@ sv_status sv_raster_new(sv_raster **out, sv_error *err) {
 
 void sv_raster_free(sv_raster *raster) { free(raster); }
 
-static inline void add(sv_raster *r, int row, int column, int cover, int area) {
-    cell *c = &r->cells[row][column];
-    c->cover += cover;
-    c->area += area;
+/* Adds `height` at twice the mean distance `reach` from the left side of the pixel. */
+static inline void add(sv_raster *r, int row, int column, int height, int reach) {
+    r->cells[row][column] += height * (COVER_UNIT + reach);
     r->touched[row][column >> 6] |= (uint64_t)1 << (column & 63);
 }
 
-/* Where a straight edge crosses the borders of rows or columns: floor((first + k * lift) / run) for k = 0, 1, ... in whole
- * units, by adding up remainders. As it is the floor of the true crossing, it does not matter from which end it is
- * counted: every edge may be followed downwards, and in a row rightwards. */
+/* Where a straight edge crosses the borders of rows or columns: floor((first + k * lift) / run) for k = 0, 1, ... in
+ * whole units, by adding up remainders. As it is the floor of the true crossing, it does not matter from which end it
+ * is counted: every edge may be followed downwards, and in a row rightwards. */
 typedef struct crossings {
     int run, lift, lift_remainder, remainder;
 } crossings;
@@ -71,24 +73,23 @@ static void add_across(sv_raster *r, int row, int x0, int y0, int x1, int y1, in
     int column = x0 >> SUB_SHIFT, last_column = x1 >> SUB_SHIFT, in0 = x0 & SUB_MASK, in1 = x1 & SUB_MASK;
     crossings c = {.run = x1 - x0};
     int rise = floor_div((SUB - in0) * (y1 - y0), c.run, &c.remainder), y = y0 + rise;
-    add(r, row, column, sign * rise, sign * rise * (in0 + SUB));
+    add(r, row, column, sign * rise, in0 + SUB);
     if (++column != last_column) {
         c.lift = floor_div(SUB * (y1 - y0), c.run, &c.lift_remainder);
         for (; column != last_column; column++) {
             rise = next_crossing(&c);
-            add(r, row, column, sign * rise, sign * rise * SUB);
+            add(r, row, column, sign * rise, SUB);
             y += rise;
         }
     }
-    add(r, row, column, sign * (y1 - y), sign * (y1 - y) * in1);
+    add(r, row, column, sign * (y1 - y), in1);
 }
 
 /* The part of an edge that lies in one row: x in 1/256 pixel, y0 and y1 in 0..256 within the row. */
 static inline void add_in_row(sv_raster *r, int row, int x0, int y0, int x1, int y1, int sign) {
     int column = x0 >> SUB_SHIFT;
     if (column == x1 >> SUB_SHIFT) {
-        int rise = sign * (y1 - y0);
-        add(r, row, column, rise, ((x0 & SUB_MASK) + (x1 & SUB_MASK)) * rise);
+        add(r, row, column, sign * (y1 - y0), (x0 & SUB_MASK) + (x1 & SUB_MASK));
     } else if (x0 < x1) {
         add_across(r, row, x0, y0, x1, y1, sign);
     } else {
@@ -220,11 +221,11 @@ static void blend_row(sv_raster *r, int row, sv_colour colour, unsigned char *pi
                 if (cover && column > next) {
                     blend_run(r, colour, cover * 2 * SUB, pixels + 3 * next, column - next);
                 }
-                cover += c->cover;
-                blend_run(r, colour, cover * 2 * SUB - c->area, pixels + 3 * column, 1);
+                cover += cell_cover(*c);
+                blend_run(r, colour, cover * 2 * SUB - cell_area(*c), pixels + 3 * column, 1);
                 next = column + 1;
             }
-            *c = (cell){0};
+            *c = 0;
         }
     }
     if (cover) blend_run(r, colour, cover * 2 * SUB, pixels + 3 * next, SV_PICTURE_WIDTH - next);

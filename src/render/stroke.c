@@ -153,10 +153,8 @@ void sv_stroke(sv_polyline *line, double width_px, sv_raster *raster) {
         normals[i].y = -(half * (p[i + 1].x - p[i].x) / lengths[i]);
     }
     double chord_turn = 2 * acos(half / (half + CHORD_ERROR_PX));
-    outline o = {.raster = raster,
-                 .half_width = half,
-                 .cos_one_chord = cos(chord_turn),
-                 .cos_two_chords = cos(2 * chord_turn)};
+    outline o = {
+        .raster = raster, .half_width = half, .cos_one_chord = cos(chord_turn), .cos_two_chords = cos(2 * chord_turn)};
     sv_raster_begin(raster, cap_corner(p[0], normals[0], -1));
     outline_add(&o, cap_corner(p[0], normals[0], 1));
     for (int i = 1; i + 1 < n; i++) {
@@ -167,7 +165,8 @@ void sv_stroke(sv_polyline *line, double width_px, sv_raster *raster) {
     outline_add(&o, cap_corner(p[n - 1], back, -1));
     outline_add(&o, cap_corner(p[n - 1], back, 1));
     for (int i = n - 2; i > 0; i--) {
-        corner c = {p[i + 1], p[i], p[i - 1], lengths[i], lengths[i - 1], opposite(normals[i]), opposite(normals[i - 1])};
+        corner c = {
+            p[i + 1], p[i], p[i - 1], lengths[i], lengths[i - 1], opposite(normals[i]), opposite(normals[i - 1])};
         join(&c, &o);
     }
     outline_flush(&o);
