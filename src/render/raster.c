@@ -12,10 +12,13 @@
 #define WORDS ((CELLS + 63) / 64)
 #define RECIPROCAL_SHIFT 44
 
-/* What the edges in one pixel add: height crossed (in 1/256), and twice the area to the left of them. */
-typedef struct cell {
-    int32_t cover, area;
-} cell;
+/* What the edges in one pixel add up to: the height that they cross (in 1/256) in the upper half, and twice the area to
+ * the left of them in the lower, as one signed sum, because it is by far the most frequent operation. */
+typedef int64_t cell;
+#define COVER_UNIT ((int64_t)1 << 32)
+
+static inline int cell_area(cell c) { return (int32_t)(uint32_t)(uint64_t)c; }
+static inline int cell_cover(cell c) { return (int32_t)((c - cell_area(c)) / COVER_UNIT); }
 
 struct sv_raster {
     cell cells[SV_PICTURE_HEIGHT][CELLS];
@@ -39,90 +42,90 @@ sv_status sv_raster_new(sv_raster **out, sv_error *err) {
 
 void sv_raster_free(sv_raster *raster) { free(raster); }
 
-static inline void add(sv_raster *r, int row, int column, int cover, int area) {
-    cell *c = &r->cells[row][column];
-    c->cover += cover;
-    c->area += area;
+/* Adds `height` at twice the mean distance `reach` from the left side of the pixel. */
+static inline void add(sv_raster *r, int row, int column, int height, int reach) {
+    r->cells[row][column] += height * (COVER_UNIT + reach);
     r->touched[row][column >> 6] |= (uint64_t)1 << (column & 63);
 }
 
-/* Whole steps of an edge: value k is floor((first + k * step) / run), by adding up remainders. */
-typedef struct stepper {
-    int run, lift, remainder, error;
-} stepper;
+/* Where a straight edge crosses the borders of rows or columns: floor((first + k * lift) / run) for k = 0, 1, ... in
+ * whole units, by adding up remainders. As it is the floor of the true crossing, it does not matter from which end it
+ * is counted: every edge may be followed downwards, and in a row rightwards. */
+typedef struct crossings {
+    int run, lift, lift_remainder, remainder;
+} crossings;
 
 static inline int floor_div(int a, int b, int *remainder) {
-    int q = a / b, r = a % b;
-    if (r < 0) {
-        r += b;
-        q--;
-    }
-    *remainder = r;
-    return q;
+    int quotient = a / b, rest = a % b, below = rest < 0;
+    *remainder = rest + (below ? b : 0);
+    return quotient - below;
 }
 
-static inline int step(stepper *s) {
-    s->error += s->remainder;
-    if (s->error < s->run) return s->lift;
-    s->error -= s->run;
-    return s->lift + 1;
+static inline int next_crossing(crossings *c) {
+    c->remainder += c->lift_remainder;
+    int carry = c->remainder >= c->run;
+    c->remainder -= carry ? c->run : 0;
+    return c->lift + carry;
 }
 
-/* The part of an edge that lies in one row: x in 1/256 pixel, y0 and y1 in 0..256 within the row. */
-static void add_in_row(sv_raster *r, int row, int x0, int y0, int x1, int y1) {
-    if (y0 == y1) return;
+/* The part of an edge that lies in one row and several columns, x0 < x1; heights count `sign` times. */
+static void add_across(sv_raster *r, int row, int x0, int y0, int x1, int y1, int sign) {
     int column = x0 >> SUB_SHIFT, last_column = x1 >> SUB_SHIFT, in0 = x0 & SUB_MASK, in1 = x1 & SUB_MASK;
-    if (column == last_column) {
-        add(r, row, column, y1 - y0, (in0 + in1) * (y1 - y0));
-        return;
-    }
-    bool right = x1 > x0;
-    int way = right ? 1 : -1, far_side = right ? SUB : 0;
-    stepper s = {.run = right ? x1 - x0 : x0 - x1};
-    int rise = floor_div((right ? SUB - in0 : in0) * (y1 - y0), s.run, &s.error);
-    add(r, row, column, rise, (in0 + far_side) * rise);
-    int y = y0 + rise;
-    column += way;
-    if (column != last_column) {
-        s.lift = floor_div(SUB * (y1 - y0), s.run, &s.remainder);
-        for (; column != last_column; column += way) {
-            rise = step(&s);
-            add(r, row, column, rise, SUB * rise);
+    crossings c = {.run = x1 - x0};
+    int rise = floor_div((SUB - in0) * (y1 - y0), c.run, &c.remainder), y = y0 + rise;
+    add(r, row, column, sign * rise, in0 + SUB);
+    if (++column != last_column) {
+        c.lift = floor_div(SUB * (y1 - y0), c.run, &c.lift_remainder);
+        for (; column != last_column; column++) {
+            rise = next_crossing(&c);
+            add(r, row, column, sign * rise, SUB);
             y += rise;
         }
     }
-    add(r, row, column, y1 - y, (in1 + SUB - far_side) * (y1 - y));
+    add(r, row, column, sign * (y1 - y), in1);
+}
+
+/* The part of an edge that lies in one row: x in 1/256 pixel, y0 and y1 in 0..256 within the row. */
+static inline void add_in_row(sv_raster *r, int row, int x0, int y0, int x1, int y1, int sign) {
+    int column = x0 >> SUB_SHIFT;
+    if (column == x1 >> SUB_SHIFT) {
+        add(r, row, column, sign * (y1 - y0), (x0 & SUB_MASK) + (x1 & SUB_MASK));
+    } else if (x0 < x1) {
+        add_across(r, row, x0, y0, x1, y1, sign);
+    } else {
+        add_across(r, row, x1, y1, x0, y0, -sign);
+    }
 }
 
 /* An edge inside the canvas, ends in 1/256 pixel. */
-static void add_edge(sv_raster *r, int x0, int y0, int x1, int y1) {
-    if (y0 == y1) return;
-    int row = y0 >> SUB_SHIFT, last_row = y1 >> SUB_SHIFT, in0 = y0 & SUB_MASK, in1 = y1 & SUB_MASK;
-    int top = SV_MIN(row, last_row), bottom = SV_MIN(SV_MAX(row, last_row), SV_PICTURE_HEIGHT - 1);
-    if (top < r->first_row) r->first_row = top;
-    if (bottom > r->last_row) r->last_row = bottom;
+static inline void add_edge(sv_raster *r, int from_x, int from_y, int to_x, int to_y) {
+    if (from_y == to_y) return;
+    bool down = from_y < to_y;
+    int x0 = down ? from_x : to_x, y0 = down ? from_y : to_y, x1 = down ? to_x : from_x, y1 = down ? to_y : from_y;
+    int row = y0 >> SUB_SHIFT, last_row = (y1 - 1) >> SUB_SHIFT, sign = down ? 1 : -1;
+    if (row < r->first_row) r->first_row = row;
+    if (last_row > r->last_row) r->last_row = last_row;
+    int in0 = y0 & SUB_MASK, in1 = y1 - last_row * SUB;
     if (row == last_row) {
-        add_in_row(r, row, x0, in0, x1, in1);
+        add_in_row(r, row, x0, in0, x1, in1, sign);
         return;
     }
-    bool down = y1 > y0;
-    int way = down ? 1 : -1, far_side = down ? SUB : 0, near_side = SUB - far_side;
-    stepper s = {.run = down ? y1 - y0 : y0 - y1};
-    int x = x0 + floor_div((down ? SUB - in0 : in0) * (x1 - x0), s.run, &s.error);
-    add_in_row(r, row, x0, in0, x, far_side);
-    row += way;
-    if (row != last_row) {
-        s.lift = floor_div(SUB * (x1 - x0), s.run, &s.remainder);
-        for (; row != last_row; row += way) {
-            int next = x + step(&s);
-            add_in_row(r, row, x, near_side, next, far_side);
+    crossings c = {.run = y1 - y0};
+    int x = x0 + floor_div((SUB - in0) * (x1 - x0), c.run, &c.remainder);
+    add_in_row(r, row, x0, in0, x, SUB, sign);
+    if (++row != last_row) {
+        c.lift = floor_div(SUB * (x1 - x0), c.run, &c.lift_remainder);
+        for (; row != last_row; row++) {
+            int next = x + next_crossing(&c);
+            add_in_row(r, row, x, 0, next, SUB, sign);
             x = next;
         }
     }
-    add_in_row(r, row, x, near_side, x1, in1);
+    add_in_row(r, row, x, 0, x1, in1, sign);
 }
 
-static inline int to_sub(double v) { return (int)(v * SUB + (v < 0 ? -0.5 : 0.5)); }
+/* v >= 0 */
+static inline int to_sub(double v) { return (int)(v * SUB + 0.5); }
 
 /* Adds an edge whose x lies on the canvas; what is above or below of it has no effect and is cut off. */
 static void clip_rows(sv_raster *r, sv_point a, sv_point b) {
@@ -143,10 +146,6 @@ static void clip_rows(sv_raster *r, sv_point a, sv_point b) {
 /* Adds any edge: what is left or right of the canvas is laid on its border, because it still bounds the area inside. */
 static void clip_columns(sv_raster *r, sv_point a, sv_point b) {
     const double right = SV_PICTURE_WIDTH;
-    if (a.x >= 0 && b.x >= 0 && a.x <= right && b.x <= right) {
-        clip_rows(r, a, b);
-        return;
-    }
     bool rightward = a.x < b.x;
     const double borders[2] = {rightward ? 0 : right, rightward ? right : 0};
     sv_point ends[4] = {a};
@@ -160,14 +159,34 @@ static void clip_columns(sv_raster *r, sv_point a, sv_point b) {
     for (int i = 1; i < n; i++) clip_rows(r, ends[i - 1], ends[i]);
 }
 
-void sv_raster_move_to(sv_raster *raster, sv_point p) { raster->start = raster->last = p; }
-
-void sv_raster_line_to(sv_raster *raster, sv_point p) {
-    clip_columns(raster, raster->last, p);
-    raster->last = p;
+static inline bool on_canvas(sv_point p) {
+    return p.x >= 0 && p.y >= 0 && p.x <= SV_PICTURE_WIDTH && p.y <= SV_PICTURE_HEIGHT;
 }
 
-void sv_raster_close(sv_raster *raster) { sv_raster_line_to(raster, raster->start); }
+void sv_raster_begin(sv_raster *raster, sv_point start) { raster->start = raster->last = start; }
+
+void sv_raster_add(sv_raster *raster, const sv_point *corners, int n) {
+    sv_point last = raster->last;
+    bool inside = on_canvas(last);
+    int x = inside ? to_sub(last.x) : 0, y = inside ? to_sub(last.y) : 0;
+    for (int i = 0; i < n; i++) {
+        sv_point next = corners[i];
+        bool next_inside = on_canvas(next);
+        int next_x = next_inside ? to_sub(next.x) : 0, next_y = next_inside ? to_sub(next.y) : 0;
+        if (inside && next_inside) {
+            add_edge(raster, x, y, next_x, next_y);
+        } else {
+            clip_columns(raster, last, next);
+        }
+        last = next;
+        x = next_x;
+        y = next_y;
+        inside = next_inside;
+    }
+    raster->last = last;
+}
+
+void sv_raster_close(sv_raster *raster) { sv_raster_add(raster, &raster->start, 1); }
 
 /* A colour over an opaque pixel. Full coverage replaces: the quotient below would come out one too low. The divisor is
  * the one of a blend that also carries the pixel's alpha, which is 255. */
@@ -202,11 +221,11 @@ static void blend_row(sv_raster *r, int row, sv_colour colour, unsigned char *pi
                 if (cover && column > next) {
                     blend_run(r, colour, cover * 2 * SUB, pixels + 3 * next, column - next);
                 }
-                cover += c->cover;
-                blend_run(r, colour, cover * 2 * SUB - c->area, pixels + 3 * column, 1);
+                cover += cell_cover(*c);
+                blend_run(r, colour, cover * 2 * SUB - cell_area(*c), pixels + 3 * column, 1);
                 next = column + 1;
             }
-            *c = (cell){0};
+            *c = 0;
         }
     }
     if (cover) blend_run(r, colour, cover * 2 * SUB, pixels + 3 * next, SV_PICTURE_WIDTH - next);

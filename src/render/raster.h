@@ -26,10 +26,10 @@ typedef struct sv_raster sv_raster;
 sv_status sv_raster_new(sv_raster **out, sv_error *err);
 void sv_raster_free(sv_raster *raster);
 
-/* Adds the outline of a closed polygon: a start, further corners, and the closing edge. Corners may lie outside of the
- * canvas; they must be finite. */
-void sv_raster_move_to(sv_raster *raster, sv_point p);
-void sv_raster_line_to(sv_raster *raster, sv_point p);
+/* Adds the outline of a closed polygon: a start, any number of further corners in one or several calls, and the closing
+ * edge. Corners may lie outside of the canvas; they must be finite. */
+void sv_raster_begin(sv_raster *raster, sv_point start);
+void sv_raster_add(sv_raster *raster, const sv_point *corners, int n);
 void sv_raster_close(sv_raster *raster);
 
 /* Blends everything that was added over rgb [224, 448, 3] and forgets it. */

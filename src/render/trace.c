@@ -10,7 +10,7 @@
 typedef struct run {
     double dx, dy, square; /* its first step; square is 0 while there is none */
     sv_point origin, last, forward, backward;
-    double forward_square, backward_square; /* how far along the first step, each way */
+    double most_forward, most_backward; /* how far along the first step, each way, in its length * pixels */
     bool last_is_extreme, last_is_forward;
 } run;
 
@@ -24,14 +24,14 @@ typedef struct tracer {
 static void run_begin(run *r, sv_point origin, sv_point p) {
     double dx = p.x - r->last.x, dy = p.y - r->last.y, square = dx * dx + dy * dy;
     *r = (run){.dx = dx, .dy = dy, .square = square, .origin = origin, .last = p, .forward = p};
-    r->forward_square = square;
+    r->most_forward = square;
     r->last_is_extreme = r->last_is_forward = true;
 }
 
 /* Writes the extremes of the run, in the order in which they were reached if that is known. */
 static void run_write(tracer *t) {
     const run *r = &t->run;
-    bool back = r->backward_square > 0;
+    bool back = r->most_backward > 0;
     if (back && r->last_is_forward) sv_polyline_add(t->line, r->backward);
     sv_polyline_add(t->line, r->forward);
     if (back && !r->last_is_forward) sv_polyline_add(t->line, r->backward);
@@ -53,24 +53,22 @@ static void trace_step(tracer *t, sv_point p) {
         run_begin(r, r->last, p);
         return;
     }
-    double dx = p.x - r->origin.x, dy = p.y - r->origin.y, dot = r->dx * dx + r->dy * dy;
-    double along_x = dot * r->dx / r->square, along_y = dot * r->dy / r->square;
-    double off_x = dx - along_x, off_y = dy - along_y;
-    if (off_x * off_x + off_y * off_y >= THRESHOLD_PX * THRESHOLD_PX) {
+    double dx = p.x - r->origin.x, dy = p.y - r->origin.y;
+    double along = r->dx * dx + r->dy * dy, off = r->dx * dy - r->dy * dx;
+    if (off * off >= THRESHOLD_PX * THRESHOLD_PX * r->square) {
         run_write(t);
         run_begin(r, t->line->points[t->line->n - 1], p);
         return;
     }
-    double square = along_x * along_x + along_y * along_y;
     r->last = p;
-    r->last_is_forward = dot > 0 && square > r->forward_square;
-    bool farthest_back = dot <= 0 && square > r->backward_square;
+    r->last_is_forward = along > r->most_forward;
+    bool farthest_back = -along > r->most_backward;
     r->last_is_extreme = r->last_is_forward || farthest_back;
     if (r->last_is_forward) {
-        r->forward_square = square;
+        r->most_forward = along;
         r->forward = p;
     } else if (farthest_back) {
-        r->backward_square = square;
+        r->most_backward = -along;
         r->backward = p;
     }
 }
@@ -79,7 +77,7 @@ static void trace_end(tracer *t) {
     const run *r = &t->run;
     if (r->square > 0) {
         sv_polyline_add(t->line, r->forward);
-        if (r->backward_square > 0) sv_polyline_add(t->line, r->backward);
+        if (r->most_backward > 0) sv_polyline_add(t->line, r->backward);
     }
     if (t->line->n > 0) sv_polyline_add(t->line, r->last);
     trace_stroke(t);
