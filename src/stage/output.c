@@ -96,6 +96,31 @@ static json_t *warnings_of(const sv_subject *s) {
     return list;
 }
 
+static void add_warning(json_t *list, const char *kind, const char *text) {
+    json_array_append_new(list, json_pack("{s:s,s:n,s:s}", "kind", kind, "role", "text", text));
+}
+
+/* What a reader of the agreement must know about the scorer's file. */
+static void add_truth_warnings(json_t *list, const sv_subject *s) {
+    char text[200];
+    if (!s->truth.stages) return;
+    if (s->truth.note) add_warning(list, "hypnogram", s->truth.note);
+    if (s->truth.page_s == 20) {
+        add_warning(list, "hypnogram", "The scorer used 20-s pages: of each three, the first and the third give our 30-s epochs "
+                                       "their stage.");
+    }
+    double off_s = fmod(s->truth.first_scored_s, SV_EPOCH_S);
+    if (off_s > 0.5 && off_s < SV_EPOCH_S - 0.5) {
+        snprintf(text, sizeof text, "The scorer's epochs begin %d s after ours: each of ours was given the stage that fills most of "
+                 "it, which costs agreement.", (int)lround(off_s));
+        add_warning(list, "hypnogram", text);
+    }
+}
+
+bool sv_output_start_fits_edf(const sv_start_time *start) {
+    return !start->known || (start->year >= 1985 && start->year <= 2084);
+}
+
 static json_t *counts_of(const json_t *rows) {
     int n_unparsed = 0, n_no_signal = 0, n_uncertain = 0;
     size_t i;
@@ -147,7 +172,13 @@ sv_status sv_output_summary(const sv_subject *s, const json_t *provenance, const
     json_object_set_new(summary, "epoch_s", json_integer(SV_EPOCH_S));
     json_object_set_new(summary, "not_staged_tail_s", json_real(s->night.tail_s));
     json_object_set_new(summary, "counts", counts_of(rows));
-    json_object_set_new(summary, "warnings", warnings_of(s));
+    json_t *warnings = warnings_of(s);
+    add_truth_warnings(warnings, s);
+    if (!sv_output_start_fits_edf(&s->info->start)) {
+        add_warning(warnings, "file", "The year of the recording is outside of 1985 to 2084, which EDF cannot hold: "
+                                      "hypnogram.edf has no start time.");
+    }
+    json_object_set_new(summary, "warnings", warnings);
     json_object_set_new(summary, "statistics", statistics_of(s, stages));
     json_object_set_new(summary, "agreement", agreement_of(s, stages));
     json_object_set_new(summary, "provenance", json_deep_copy(provenance));

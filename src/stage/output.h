@@ -14,6 +14,9 @@ sv_status sv_output_rows(const char *path, const json_t *rows, sv_error *err);
  * that were not asked. */
 sv_status sv_output_hypnogram_csv(const char *path, const json_t *rows, const sv_start_time *start, sv_error *err);
 
+/* False when hypnogram.edf has to be written without the start: EDF holds the years 1985 to 2084. */
+bool sv_output_start_fits_edf(const sv_start_time *start);
+
 /* The stages of rows: [n_rows], new memory; NULL when there is none. */
 signed char *sv_output_stages(const json_t *rows);
 

@@ -83,7 +83,8 @@ sv_status sv_run_write(const sv_run *run, sv_error *err) {
     sv_status s = rows && csv && edf && stages ? SV_OK : sv_fail_memory(err, "paths", 0);
     if (!s) s = sv_output_rows(rows, run->rows, err);
     if (!s) s = sv_output_hypnogram_csv(csv, run->rows, start, err);
-    if (!s) s = sv_hypnogram_write_edf(edf, stages, run->subject.night.n_epochs, start, err);
+    if (!s) s = sv_hypnogram_write_edf(edf, stages, run->subject.night.n_epochs,
+                                         sv_output_start_fits_edf(start) ? start : NULL, err);
     free(rows);
     free(csv);
     free(edf);
