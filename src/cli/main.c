@@ -2,6 +2,7 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,17 +14,17 @@ static const sv_command *const commands[] = {
 #undef SV_COMMAND
     NULL};
 
-static volatile sig_atomic_t n_interrupts;
+static atomic_int n_interrupts; /* lock-free: a handler may touch it, and worker threads read it */
 
 static void on_interrupt(int signal_number) {
     /* the first asks the command to stop in order; the second means it */
-    if (n_interrupts++) {
+    if (atomic_fetch_add(&n_interrupts, 1)) {
         signal(signal_number, SIG_DFL);
         raise(signal_number);
     }
 }
 
-bool sv_cli_interrupted(void) { return n_interrupts > 0; }
+bool sv_cli_interrupted(void) { return atomic_load(&n_interrupts) > 0; }
 
 int sv_cli_fail(const sv_command *command, const sv_error *err) {
     fprintf(stderr, "sleepvlm %s: %s\n", command->name, err->message);
