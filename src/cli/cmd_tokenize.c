@@ -67,7 +67,7 @@ static sv_status print_text(const job *j, const json_t *list, sv_error *err) {
 
 static sv_status do_json(const job *j, const char *text, size_t len, sv_error *err) {
     json_t *value;
-    sv_status s = sv_json_parse(text, len, j->name, &value, err);
+    sv_status s = sv_json_parse(text, len, j->jsonl ? "this line" : j->name, &value, err);
     if (s) return s;
     if (j->decode) s = print_text(j, value, err);
     else if (json_is_string(value)) s = print_ids(j, json_string_value(value), json_string_length(value), err);

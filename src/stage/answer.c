@@ -9,8 +9,10 @@
 #include "base/memory.h"
 #include "base/strbuf.h"
 
-/* A model writes some hundred bytes; a hostile answer must not be tried at each of its braces for ever. */
+/* A model writes some hundred bytes; a hostile answer must not be tried at each of its braces for ever. All tries of
+ * one pass together may look at MAX_PASSES times the answer's length, so that the time is linear. */
 #define MAX_TRIES 64
+#define MAX_PASSES 256
 
 typedef struct span {
     const char *begin;
@@ -31,8 +33,10 @@ static void copy_utf8(const char *text, size_t len, sv_strbuf *out) {
             good = probe != NULL;
             json_decref(probe);
         }
-        if (good) sv_strbuf_append(out, text + i, n);
-        else sv_strbuf_puts(out, "\ufffd");
+        if (good)
+            sv_strbuf_append(out, text + i, n);
+        else
+            sv_strbuf_puts(out, "\ufffd");
         i += good ? n : 1;
     }
 }
@@ -44,8 +48,8 @@ static char straight(const char *text, size_t len) {
     return c == 0x9c || c == 0x9d ? '"' : c == 0x98 ? '\'' : 0;
 }
 
-/* The text with curly quotes straightened (double ones on request) and commas before a closing bracket left out: before ] also
- * inside strings, with the space between, because the published parser does so. */
+/* The text with curly quotes straightened (double ones on request) and commas before a closing bracket left out: before
+ * ] also inside strings, with the space between, because the published parser does so. */
 static void clean(span s, bool quotes, sv_strbuf *out) {
     bool in_string = false;
     for (size_t i = 0; i < s.len; i++) {
@@ -65,14 +69,16 @@ static void clean(span s, bool quotes, sv_strbuf *out) {
                 continue;
             }
         }
-        if (c == '\\' && in_string && i + 1 < s.len) sv_strbuf_append(out, &s.begin[i++], 1);
-        else if (c == '"') in_string = !in_string;
+        if (c == '\\' && in_string && i + 1 < s.len)
+            sv_strbuf_append(out, &s.begin[i++], 1);
+        else if (c == '"')
+            in_string = !in_string;
         sv_strbuf_append(out, s.begin + i, 1);
     }
 }
 
-/* Where JSON stops and strings begin: what Python's parser takes and Jansson does not is rewritten - raw line ends and tabs in
- * strings, lone surrogates, NaN and infinities, numbers beyond 64 bits (none of which this program reads). */
+/* Where JSON stops and strings begin: what Python's parser takes and Jansson does not is rewritten - raw line ends and
+ * tabs in strings, lone surrogates, NaN and infinities, numbers beyond 64 bits (none of which this program reads). */
 static void loosen(const char *text, size_t len, sv_strbuf *out) {
     bool in_string = false;
     for (size_t i = 0; i < len; i++) {
@@ -80,12 +86,15 @@ static void loosen(const char *text, size_t len, sv_strbuf *out) {
         if (in_string && c < ' ') {
             sv_strbuf_printf(out, "\\u%04x", c);
         } else if (in_string && c == '\\' && i + 1 < len) {
-            bool high = i + 6 <= len && strncasecmp(text + i + 1, "ud", 2) == 0 && strchr("89abAB", text[i + 3]);
-            bool low = i + 6 <= len && strncasecmp(text + i + 1, "ud", 2) == 0 && strchr("cdefCDEF", text[i + 3]);
-            bool pair = high && i + 12 <= len && strncasecmp(text + i + 6, "\\ud", 3) == 0 && strchr("cdefCDEF", text[i + 9]);
+            bool high = i + 6 <= len && strncasecmp(text + i + 1, "ud", 2) == 0 && memchr("89abAB", text[i + 3], 6);
+            bool low = i + 6 <= len && strncasecmp(text + i + 1, "ud", 2) == 0 && memchr("cdefCDEF", text[i + 3], 8);
+            bool pair = high && i + 12 <= len && strncasecmp(text + i + 6, "\\ud", 3) == 0 &&
+                        memchr("cdefCDEF", text[i + 9], 8);
             size_t n = pair ? 12 : high || low ? 6 : 2;
-            if (pair || n == 2) sv_strbuf_append(out, text + i, n);
-            else sv_strbuf_puts(out, "\\ufffd");
+            if (pair || n == 2)
+                sv_strbuf_append(out, text + i, n);
+            else
+                sv_strbuf_puts(out, "\\ufffd");
             i += n - 1;
         } else if (!in_string && (c == 'N' || c == 'I') && i + 1 < len) {
             size_t n = strspn(text + i, "NaInfity");
@@ -111,9 +120,12 @@ static size_t object_length(span s, char *open, size_t room, size_t *n_open, boo
     *in_string = false;
     for (size_t i = 0; i < s.len; i++) {
         char c = s.begin[i];
-        if (*in_string && c == '\\') i++;
-        else if (c == '"') *in_string = !*in_string;
-        else if (*in_string) continue;
+        if (*in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            *in_string = !*in_string;
+        else if (*in_string)
+            continue;
         else if (c == '{' || c == '[') {
             if (*n_open == room) return 0;
             open[(*n_open)++] = c == '{' ? '}' : ']';
@@ -127,7 +139,9 @@ static size_t object_length(span s, char *open, size_t room, size_t *n_open, boo
 static json_t *load(const sv_strbuf *text) {
     sv_strbuf loose = {0};
     loosen(sv_strbuf_text(text), text->len, &loose);
-    json_t *value = loose.failed ? NULL : json_loadb(sv_strbuf_text(&loose), loose.len, JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK, NULL);
+    json_t *value = loose.failed
+                        ? NULL
+                        : json_loadb(sv_strbuf_text(&loose), loose.len, JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK, NULL);
     sv_strbuf_free(&loose);
     return value;
 }
@@ -144,16 +158,21 @@ static json_t *load_cleaned(span s) {
 }
 
 static sv_stage stage_of(const json_t *object) {
-    static const struct { const char *name; sv_stage stage; } names[] = {
-        {"W", SV_STAGE_W}, {"N1", SV_STAGE_N1}, {"N2", SV_STAGE_N2}, {"N3", SV_STAGE_N3}, {"R", SV_STAGE_R},
-        {"REM", SV_STAGE_R}, {"Wake", SV_STAGE_W}};
+    static const struct {
+        const char *name;
+        sv_stage stage;
+    } names[] = {{"W", SV_STAGE_W}, {"N1", SV_STAGE_N1}, {"N2", SV_STAGE_N2}, {"N3", SV_STAGE_N3},
+                 {"R", SV_STAGE_R}, {"REM", SV_STAGE_R}, {"Wake", SV_STAGE_W}};
     const char *text = sv_json_text(object, "sleep_stage", "");
     while (isspace((unsigned char)*text) || strncmp(text, "\xc2\xa0", 2) == 0) text += *text == '\xc2' ? 2 : 1;
     size_t len = strlen(text);
     for (;;) {
-        if (len && isspace((unsigned char)text[len - 1])) len--;
-        else if (len > 1 && memcmp(text + len - 2, "\xc2\xa0", 2) == 0) len -= 2;
-        else break;
+        if (len && isspace((unsigned char)text[len - 1]))
+            len--;
+        else if (len > 1 && memcmp(text + len - 2, "\xc2\xa0", 2) == 0)
+            len -= 2;
+        else
+            break;
     }
     for (size_t i = 0; i < SV_COUNT(names); i++) {
         if (strlen(names[i].name) == len && strncasecmp(names[i].name, text, len) == 0) return names[i].stage;
@@ -191,7 +210,8 @@ static sv_status take(json_t *object, sv_answer *out, sv_error *err) {
     json_t *kept = json_is_string(text) ? trimmed(json_string_value(text), json_string_length(text)) : NULL;
     out->parsed = true;
     out->stage = stage_of(object);
-    out->reasoning_text = kept ? sv_strndup(json_string_value(kept), strlen(json_string_value(kept))) : sv_strndup("", 0);
+    out->reasoning_text =
+        kept ? sv_strndup(json_string_value(kept), strlen(json_string_value(kept))) : sv_strndup("", 0);
     out->rules = rules_of(object);
     json_decref(kept);
     return out->reasoning_text && out->rules ? SV_OK : sv_fail_memory(err, "answer", 0);
@@ -218,17 +238,25 @@ static bool fence_of(span s, span *out) {
     return out->len && *out->begin == '{' && close;
 }
 
+/* Takes `len` bytes of work from the budget; false when it is used up. */
+static bool spend(size_t *budget, size_t len) {
+    bool enough = len <= *budget;
+    *budget -= enough ? len : *budget;
+    return enough;
+}
+
 /* The beginning of an object up to its last complete member, closed. */
-static json_t *load_broken(span s, char *open, size_t room) {
+static json_t *load_broken(span s, char *open, size_t room, size_t *budget) {
     json_t *value = NULL;
-    for (int tries = 0; !value && tries < MAX_TRIES && s.len > 1; tries++) {
+    for (int tries = 0; !value && tries < MAX_TRIES && s.len > 1 && spend(budget, s.len); tries++) {
         size_t n_open;
         bool in_string;
         if (object_length(s, open, room, &n_open, &in_string)) return NULL;
         if (!in_string && n_open) {
             sv_strbuf text = {0};
             clean(s, true, &text);
-            while (text.len && (isspace((unsigned char)text.data[text.len - 1]) || text.data[text.len - 1] == ',')) text.len--;
+            while (text.len && (isspace((unsigned char)text.data[text.len - 1]) || text.data[text.len - 1] == ','))
+                text.len--;
             while (n_open) sv_strbuf_append(&text, &open[--n_open], 1);
             value = load(&text);
             sv_strbuf_free(&text);
@@ -242,14 +270,16 @@ static json_t *load_broken(span s, char *open, size_t room) {
 /* Tries every object of the text in turn. */
 static json_t *find_object(span s, bool broken) {
     char open[256];
-    int tries = 0;
-    for (const char *at = s.begin, *end = s.begin + s.len; tries < MAX_TRIES && (at = memchr(at, '{', (size_t)(end - at))); at++, tries++) {
+    size_t budget = s.len < SIZE_MAX / MAX_PASSES ? s.len * MAX_PASSES : SIZE_MAX;
+    const char *at = s.begin, *end = s.begin + s.len;
+    for (int tries = 0; tries < MAX_TRIES && (at = memchr(at, '{', (size_t)(end - at))); at++, tries++) {
         span rest = {at, (size_t)(end - at)};
         size_t n_open;
+        if (!spend(&budget, rest.len)) break;
         bool in_string;
         size_t len = object_length(rest, open, sizeof open, &n_open, &in_string);
         json_t *object = len ? load_cleaned((span){at, len}) : NULL;
-        if (!object && !len && broken) object = load_broken(rest, open, sizeof open);
+        if (!object && !len && broken) object = load_broken(rest, open, sizeof open, &budget);
         if (object && stage_of(object) != SV_STAGE_NONE) return object;
         json_decref(object);
     }

@@ -1,6 +1,7 @@
 /*
- * tokenizer.c - text to ids: added tokens are split out of the raw text, the rest is normalised (NFC), cut in pieces by the regular
- * expression, and each piece's bytes are merged. Ids to text: bytes joined, ill-formed UTF-8 replaced.
+ * tokenizer.c - text to ids: added tokens are split out of the raw text, the rest is normalised (NFC), added tokens of
+ * the kind that is looked for in normalised text are split out, the rest is cut in pieces by the regular expression,
+ * and each piece's bytes are merged. Ids to text: bytes joined, ill-formed UTF-8 replaced.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "token/tokenizer.h"
@@ -18,7 +19,6 @@ struct sv_tokenizer {
     sv_vocabulary vocabulary;
     sv_merge_table *merges;
     pcre2_code *pattern;
-    int32_t id_of_byte[256];
     bool starts_added[256]; /* bytes with which an added token begins */
 };
 
@@ -27,6 +27,7 @@ typedef struct encoder {
     const sv_tokenizer *tokenizer;
     pcre2_match_data *match;
     sv_merge_scratch scratch;
+    bool parse_special;
     int32_t *ids;
     size_t n, capacity;
     sv_error *err;
@@ -34,7 +35,8 @@ typedef struct encoder {
 
 /* The expression with \s and \S written out: PCRE2 counts U+180E as white space, Unicode and the reference do not. */
 static bool write_out_space(const char *pattern, sv_strbuf *out) {
-    static const char space[] = "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
+    static const char space[] =
+        "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
     bool in_class = false;
     for (const char *c = pattern; *c; c++) {
         bool escape = *c == '\\' && c[1];
@@ -54,7 +56,8 @@ static sv_status compile(sv_tokenizer *t, const char *name, sv_error *err) {
     PCRE2_SIZE at;
     sv_strbuf pattern = {0};
     if (!write_out_space(t->vocabulary.pattern, &pattern)) return sv_fail_memory(err, "expression", pattern.len);
-    t->pattern = pcre2_compile((PCRE2_SPTR)sv_strbuf_text(&pattern), pattern.len, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
+    t->pattern =
+        pcre2_compile((PCRE2_SPTR)sv_strbuf_text(&pattern), pattern.len, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
     sv_strbuf_free(&pattern);
     if (!t->pattern) {
         PCRE2_UCHAR message[128];
@@ -76,9 +79,6 @@ sv_status sv_tokenizer_from_vocabulary(sv_vocabulary *vocabulary, const char *na
     t->vocabulary = *vocabulary;
     *vocabulary = (sv_vocabulary){0};
     const sv_vocabulary *v = &t->vocabulary;
-    for (size_t i = 0; i < v->n_tokens; i++) {
-        if (v->tokens[i].len == 1 && !v->tokens[i].added) t->id_of_byte[(unsigned char)v->tokens[i].bytes[0]] = (int32_t)i;
-    }
     for (size_t i = 0; i < v->n_added; i++) t->starts_added[(unsigned char)v->tokens[v->added[i]].bytes[0]] = true;
     sv_status s = sv_merge_table_new(v->merges, v->n_merges, &t->merges, err);
     if (!s) s = compile(t, name, err);
@@ -110,7 +110,8 @@ int sv_tokenizer_n_ids(const sv_tokenizer *t) { return (int)t->vocabulary.n_toke
 int sv_tokenizer_special(const sv_tokenizer *t, const char *content) {
     const sv_vocabulary *v = &t->vocabulary;
     for (size_t i = 0; i < v->n_added; i++) {
-        if (strcmp(v->tokens[v->added[i]].bytes, content) == 0) return v->added[i];
+        const sv_vocabulary_token *token = &v->tokens[v->added[i]];
+        if (token->len == strlen(content) && memcmp(token->bytes, content, token->len) == 0) return v->added[i];
     }
     return -1;
 }
@@ -131,7 +132,7 @@ static sv_status encode_piece(encoder *e, const char *piece, size_t len) {
     sv_status s = reserve(e, len);
     if (s) return s;
     int32_t *ids = e->ids + e->n;
-    for (size_t i = 0; i < len; i++) ids[i] = e->tokenizer->id_of_byte[(unsigned char)piece[i]];
+    for (size_t i = 0; i < len; i++) ids[i] = e->tokenizer->vocabulary.id_of_byte[(unsigned char)piece[i]];
     size_t kept = sv_merge_run(e->tokenizer->merges, ids, len, &e->scratch);
     if (kept == SIZE_MAX) return sv_fail_memory(e->err, "token merging", len);
     e->n += kept;
@@ -144,11 +145,13 @@ static sv_status encode_normalised(encoder *e, const char *text, size_t len) {
     while (done < len) {
         int found = pcre2_match(e->tokenizer->pattern, (PCRE2_SPTR)text, len, done, PCRE2_NO_UTF_CHECK, e->match, NULL);
         if (found < 0 && found != PCRE2_ERROR_NOMATCH) {
-            return sv_fail(e->err, SV_ERR_INPUT, "the text cannot be cut in pieces (PCRE2 error %d): too long a run?", found);
+            return sv_fail(e->err, SV_ERR_INPUT, "the text cannot be cut in pieces (PCRE2 error %d): too long a run?",
+                           found);
         }
         const PCRE2_SIZE *span = pcre2_get_ovector_pointer(e->match);
         size_t begin = found < 0 ? len : span[0], end = found < 0 ? len : span[1];
-        if (begin == end && end < len) return sv_fail(e->err, SV_ERR_INPUT, "the pre-tokeniser's expression matches nothing");
+        if (begin == end && end < len)
+            return sv_fail(e->err, SV_ERR_INPUT, "the pre-tokeniser's expression matches nothing");
         sv_status s = begin > done ? encode_piece(e, text + done, begin - done) : SV_OK;
         if (!s && end > begin) s = encode_piece(e, text + begin, end - begin);
         if (s) return s;
@@ -163,44 +166,53 @@ static bool is_ascii(const char *text, size_t len) {
     return any < 0x80;
 }
 
-static sv_status encode_plain(encoder *e, const char *text, size_t len) {
-    if (len == 0) return SV_OK;
-    if (is_ascii(text, len)) return encode_normalised(e, text, len);
+static sv_status encode_split(encoder *e, const char *text, size_t len, bool normalised);
+
+/* Text without added tokens of the kind that is looked for in raw text. */
+static sv_status encode_raw(encoder *e, const char *text, size_t len) {
+    if (is_ascii(text, len)) return encode_split(e, text, len, true);
     utf8proc_uint8_t *normalised = NULL;
     utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)len, &normalised,
                                       UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     if (n < 0) return sv_fail(e->err, SV_ERR_INPUT, "the text cannot be normalised: %s", utf8proc_errmsg(n));
-    sv_status s = encode_normalised(e, (const char *)normalised, (size_t)n);
+    sv_status s = encode_split(e, (const char *)normalised, (size_t)n, true);
     free(normalised);
     return s;
 }
 
-/* The longest added token that begins at `text`, -1 for none. */
-static int32_t added_at(const sv_tokenizer *t, const char *text, size_t len) {
+/* The longest added token of the kind that begins at `text`, -1 for none. */
+static int32_t added_at(const sv_tokenizer *t, const char *text, size_t len, bool normalised) {
     if (!t->starts_added[(unsigned char)*text]) return -1;
     const sv_vocabulary *v = &t->vocabulary;
     for (size_t i = 0; i < v->n_added; i++) {
         const sv_vocabulary_token *token = &v->tokens[v->added[i]];
-        if (token->len <= len && memcmp(token->bytes, text, token->len) == 0) return v->added[i];
+        if (token->normalised == normalised && token->len <= len && memcmp(token->bytes, text, token->len) == 0)
+            return v->added[i];
     }
     return -1;
 }
 
-static sv_status encode_all(encoder *e, const char *text, size_t len, bool parse_special) {
+static sv_status encode_rest(encoder *e, const char *text, size_t len, bool normalised) {
+    if (len == 0) return SV_OK;
+    return normalised ? encode_normalised(e, text, len) : encode_raw(e, text, len);
+}
+
+/* Splits out the added tokens that are looked for in raw or in normalised text and encodes what is between them. */
+static sv_status encode_split(encoder *e, const char *text, size_t len, bool normalised) {
     size_t begin = 0;
-    for (size_t i = 0; parse_special && i < len;) {
-        int32_t id = added_at(e->tokenizer, text + i, len - i);
+    for (size_t i = 0; e->parse_special && i < len;) {
+        int32_t id = added_at(e->tokenizer, text + i, len - i, normalised);
         if (id < 0) {
             i++;
             continue;
         }
-        sv_status s = encode_plain(e, text + begin, i - begin);
+        sv_status s = encode_rest(e, text + begin, i - begin, normalised);
         if (!s) s = reserve(e, 1);
         if (s) return s;
         e->ids[e->n++] = id;
         begin = i += e->tokenizer->vocabulary.tokens[id].len;
     }
-    return encode_plain(e, text + begin, len - begin);
+    return encode_rest(e, text + begin, len - begin, normalised);
 }
 
 static sv_status check_utf8(const char *text, size_t len, sv_error *err) {
@@ -222,9 +234,12 @@ sv_status sv_tokenizer_encode(const sv_tokenizer *t, const char *text, size_t le
     *n_out = 0;
     sv_status s = check_utf8(text, len, err);
     if (s) return s;
-    encoder e = {.tokenizer = t, .err = err, .match = pcre2_match_data_create_from_pattern(t->pattern, NULL)};
+    encoder e = {.tokenizer = t,
+                 .err = err,
+                 .parse_special = parse_special,
+                 .match = pcre2_match_data_create_from_pattern(t->pattern, NULL)};
     s = e.match ? reserve(&e, 1) : sv_fail_memory(err, "match data", 0);
-    if (!s) s = encode_all(&e, text, len, parse_special);
+    if (!s) s = encode_split(&e, text, len, false);
     pcre2_match_data_free(e.match);
     sv_merge_scratch_free(&e.scratch);
     if (s) {
@@ -242,8 +257,8 @@ const char *sv_tokenizer_bytes(const sv_tokenizer *t, int32_t id, size_t *len) {
     return known ? t->vocabulary.tokens[id].bytes : "";
 }
 
-/* Length of the character at s, 0 when the n bytes are only the beginning of one, -k when the first k bytes are a maximal
- * ill-formed subpart (Unicode 15, section 3.9, table 3-7). */
+/* Length of the character at s, 0 when the n bytes are only the beginning of one, -k when the first k bytes are a
+ * maximal ill-formed subpart (Unicode 15, section 3.9, table 3-7). */
 static int character_length(const unsigned char *s, size_t n) {
     unsigned char low = 0x80, high = 0xbf;
     int need = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
@@ -267,8 +282,10 @@ static size_t append_characters(const unsigned char *bytes, size_t n, sv_strbuf 
     while (i < n) {
         int len = character_length(bytes + i, n - i);
         if (len == 0) break;
-        if (len > 0) sv_strbuf_append(out, (const char *)bytes + i, (size_t)len);
-        else sv_strbuf_puts(out, "\ufffd");
+        if (len > 0)
+            sv_strbuf_append(out, (const char *)bytes + i, (size_t)len);
+        else
+            sv_strbuf_puts(out, "\ufffd");
         i += (size_t)abs(len);
     }
     return n - i;

@@ -1,8 +1,8 @@
 /*
  * vocabulary.c - reading tokenizer files.
  *
- * Their strings stand for bytes: each byte is written as one printable character (Radford et al. 2019, byte-level BPE), so that a
- * JSON file can hold tokens that are not UTF-8 by themselves.
+ * Their strings stand for bytes: each byte is written as one printable character (Radford et al. 2019, byte-level BPE),
+ * so that a JSON file can hold tokens that are not UTF-8 by themselves.
  */
 #include "token/vocabulary.h"
 
@@ -17,7 +17,8 @@
 
 /* What Qwen2's tokenizer splits by; used where the files do not say. */
 static const char default_pattern[] =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 /* The byte that a character of a token stands for, -1 for none. */
 static int byte_of_character(unsigned code) {
@@ -28,7 +29,8 @@ static int byte_of_character(unsigned code) {
     return n <= 66 ? (int)(n - 33 + 127) : 173;
 }
 
-/* The bytes of a token as written, in new memory; false when it holds another character. All characters have one or two bytes. */
+/* The bytes of a token as written, in new memory; false when it holds another character. All characters have one or two
+ * bytes. */
 static bool bytes_of_token(const char *text, size_t n, char **out, size_t *out_len) {
     char *bytes = malloc(n + 1);
     size_t len = 0;
@@ -83,26 +85,36 @@ static sv_status read_vocab(sv_vocabulary *v, const json_t *vocab, const char *n
         size_t len;
         if (!json_is_integer(value)) return sv_fail(err, SV_ERR_INPUT, "%s: the id of '%s' is not a number", name, key);
         if (!bytes_of_token(key, strlen(key), &bytes, &len)) {
-            return sv_fail(err, SV_ERR_INPUT, "%s: the token '%s' is not written in the byte-level alphabet", name, key);
+            return sv_fail(err, SV_ERR_INPUT, "%s: the token '%s' is not written in the byte-level alphabet", name,
+                           key);
         }
         sv_status s = set_token(v, json_integer_value(value), bytes, len, name, err);
         if (s) return s;
     }
-    bool has_byte[256] = {false};
+    /* taken before added tokens are read: one of them may have the text or the id of a byte's token */
+    memset(v->id_of_byte, 0xff, sizeof v->id_of_byte);
     for (size_t i = 0; i < v->n_tokens; i++) {
-        if (v->tokens[i].len == 1) has_byte[(unsigned char)v->tokens[i].bytes[0]] = true;
+        if (v->tokens[i].len == 1) v->id_of_byte[(unsigned char)v->tokens[i].bytes[0]] = (int32_t)i;
     }
     for (int b = 0; b < 256; b++) {
-        if (!has_byte[b]) return sv_fail(err, SV_ERR_INPUT, "%s: there is no token for the single byte %d", name, b);
+        if (v->id_of_byte[b] < 0)
+            return sv_fail(err, SV_ERR_INPUT, "%s: there is no token for the single byte %d", name, b);
     }
     return SV_OK;
 }
 
+static int32_t id_of(const json_t *vocab, const char *text, size_t n) {
+    const json_t *id = json_object_getn(vocab, text, n);
+    return id ? (int32_t)json_integer_value(id) : -1;
+}
+
 /* [{"id", "content", "special", ...}] */
-static sv_status read_added(sv_vocabulary *v, const json_t *added, const char *name, sv_error *err) {
+static sv_status read_added(sv_vocabulary *v, const json_t *vocab, const json_t *added, const char *name,
+                            sv_error *err) {
     size_t i;
     json_t *entry;
-    if (json_array_size(added) > MAX_ADDED) return sv_fail(err, SV_ERR_INPUT, "%s: more than %d added tokens", name, MAX_ADDED);
+    if (json_array_size(added) > MAX_ADDED)
+        return sv_fail(err, SV_ERR_INPUT, "%s: more than %d added tokens", name, MAX_ADDED);
     v->added = sv_calloc(json_array_size(added), sizeof *v->added);
     if (!v->added) return sv_fail_memory(err, "added tokens", 0);
     json_array_foreach(added, i, entry) {
@@ -111,16 +123,23 @@ static sv_status read_added(sv_vocabulary *v, const json_t *added, const char *n
         static const char *const unsupported[] = {"single_word", "lstrip", "rstrip"};
         for (size_t k = 0; k < SV_COUNT(unsupported); k++) {
             if (!sv_json_bool(entry, unsupported[k], false)) continue;
-            return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: added token '%s' has %s, which is not supported", name, content,
-                           unsupported[k]);
+            return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: added token '%s' has %s, which is not supported", name,
+                           content, unsupported[k]);
         }
-        if (!content[0]) return sv_fail(err, SV_ERR_INPUT, "%s: added token %zu has no content", name, i);
-        char *copy = sv_strndup(content, strlen(content));
-        if (!copy) return sv_fail_memory(err, "added token", strlen(content));
-        sv_status s = set_token(v, id, copy, strlen(content), name, err);
+        size_t len = json_string_length(json_object_get(entry, "content"));
+        if (!len) return sv_fail(err, SV_ERR_INPUT, "%s: added token %zu has no content", name, i);
+        int32_t known = id_of(vocab, content, len);
+        if (known >= 0 && known != id) {
+            return sv_fail(err, SV_ERR_INPUT, "%s: added token '%s' has the id %lld, but %d in the vocabulary", name,
+                           content, (long long)id, known);
+        }
+        char *copy = sv_strndup(content, len);
+        if (!copy) return sv_fail_memory(err, "added token", len);
+        sv_status s = set_token(v, id, copy, len, name, err);
         if (s) return s;
         v->tokens[id].added = true;
         v->tokens[id].special = sv_json_bool(entry, "special", false);
+        v->tokens[id].normalised = sv_json_bool(entry, "normalized", false);
         v->added[v->n_added++] = (int32_t)id;
     }
     /* the longest first: insertion sort, there are a few dozen */
@@ -134,11 +153,6 @@ static sv_status read_added(sv_vocabulary *v, const json_t *added, const char *n
     return SV_OK;
 }
 
-static int32_t id_of(const json_t *vocab, const char *text, size_t n) {
-    const json_t *id = json_object_getn(vocab, text, n);
-    return id ? (int32_t)json_integer_value(id) : -1;
-}
-
 static sv_status add_merge(sv_vocabulary *v, const json_t *vocab, const char *left, size_t n_left, const char *right,
                            size_t n_right, sv_strbuf *joined, const char *name, sv_error *err) {
     sv_strbuf_clear(joined);
@@ -148,16 +162,16 @@ static sv_status add_merge(sv_vocabulary *v, const json_t *vocab, const char *le
     sv_merge m = {id_of(vocab, left, n_left), id_of(vocab, right, n_right),
                   id_of(vocab, sv_strbuf_text(joined), joined->len), (int32_t)v->n_merges};
     if (m.left < 0 || m.right < 0 || m.merged < 0) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: merge %zu, '%.*s' and '%.*s', names a token that the vocabulary lacks", name,
-                       v->n_merges, (int)n_left, left, (int)n_right, right);
+        return sv_fail(err, SV_ERR_INPUT, "%s: merge %zu, '%.*s' and '%.*s', names a token that the vocabulary lacks",
+                       name, v->n_merges, (int)n_left, left, (int)n_right, right);
     }
     v->merges[v->n_merges++] = m;
     return SV_OK;
 }
 
 /* "left right" or ["left", "right"] */
-static sv_status read_merge(sv_vocabulary *v, const json_t *vocab, const json_t *entry, sv_strbuf *joined, const char *name,
-                            sv_error *err) {
+static sv_status read_merge(sv_vocabulary *v, const json_t *vocab, const json_t *entry, sv_strbuf *joined,
+                            const char *name, sv_error *err) {
     const json_t *left = json_array_get(entry, 0), *right = json_array_get(entry, 1);
     if (json_is_string(entry)) {
         const char *text = json_string_value(entry), *space = strchr(text, ' ');
@@ -171,7 +185,8 @@ static sv_status read_merge(sv_vocabulary *v, const json_t *vocab, const json_t 
     return sv_fail(err, SV_ERR_INPUT, "%s: merge %zu is neither \"a b\" nor [\"a\", \"b\"]", name, v->n_merges);
 }
 
-static sv_status read_merges(sv_vocabulary *v, const json_t *vocab, const json_t *merges, const char *name, sv_error *err) {
+static sv_status read_merges(sv_vocabulary *v, const json_t *vocab, const json_t *merges, const char *name,
+                             sv_error *err) {
     sv_strbuf joined = {0};
     sv_status s = SV_OK;
     size_t i;
@@ -186,27 +201,28 @@ static sv_status read_merges(sv_vocabulary *v, const json_t *vocab, const json_t
 }
 
 /* vocab: object; added: array of objects; merges: array. */
-static sv_status fill(sv_vocabulary *v, const json_t *vocab, const json_t *added, const json_t *merges, const char *pattern,
-                      const char *name, sv_error *err) {
+static sv_status fill(sv_vocabulary *v, const json_t *vocab, const json_t *added, const json_t *merges,
+                      const char *pattern, const char *name, sv_error *err) {
     if (!json_is_object(vocab) || !json_is_array(merges)) {
         return sv_fail(err, SV_ERR_INPUT, "%s: expected a vocabulary and a list of merges", name);
     }
     json_int_t largest = largest_id(vocab, added);
     if (largest < 0 || largest >= MAX_ID) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: the largest token id is %lld, expected less than %d", name, (long long)largest,
-                       MAX_ID);
+        return sv_fail(err, SV_ERR_INPUT, "%s: the largest token id is %lld, expected less than %d", name,
+                       (long long)largest, MAX_ID);
     }
     v->n_tokens = (size_t)largest + 1;
     v->tokens = sv_calloc(v->n_tokens, sizeof *v->tokens);
     v->pattern = sv_strndup(pattern, strlen(pattern));
     if (!v->tokens || !v->pattern) return sv_fail_memory(err, name, v->n_tokens * sizeof *v->tokens);
     sv_status s = read_vocab(v, vocab, name, err);
-    if (!s) s = read_added(v, added, name, err);
+    if (!s) s = read_added(v, vocab, added, name, err);
     return s ? s : read_merges(v, vocab, merges, name, err);
 }
 
 static sv_status unsupported(const char *name, const char *what, const char *found, sv_error *err) {
-    return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: %s '%s' is not supported: expected a byte-level BPE as of Qwen2", name, what, found);
+    return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: %s '%s' is not supported: expected a byte-level BPE as of Qwen2", name,
+                   what, found);
 }
 
 /* The one Split pattern among the pre-tokenisers; the byte-level step after it must not split by itself. */
@@ -218,11 +234,14 @@ static sv_status read_pattern(const json_t *pre, const char *name, const char **
         const char *type = sv_json_text(step, "type", "?");
         if (strcmp(type, "Split") == 0) {
             *pattern = sv_json_text(json_object_get(step, "pattern"), "Regex", "");
-            bool isolated = strcmp(sv_json_text(step, "behavior", ""), "Isolated") == 0 && !sv_json_bool(step, "invert", false);
+            bool isolated =
+                strcmp(sv_json_text(step, "behavior", ""), "Isolated") == 0 && !sv_json_bool(step, "invert", false);
             if (!isolated || !(*pattern)[0]) return unsupported(name, "this form of the pre-tokeniser", type, err);
         } else if (strcmp(type, "ByteLevel") == 0) {
-            if (sv_json_bool(step, "add_prefix_space", true)) return unsupported(name, "pre-tokeniser option", "add_prefix_space", err);
-            if (sv_json_bool(step, "use_regex", true)) return unsupported(name, "pre-tokeniser option", "use_regex", err);
+            if (sv_json_bool(step, "add_prefix_space", true))
+                return unsupported(name, "pre-tokeniser option", "add_prefix_space", err);
+            if (sv_json_bool(step, "use_regex", true))
+                return unsupported(name, "pre-tokeniser option", "use_regex", err);
         } else {
             return unsupported(name, "pre-tokeniser", type, err);
         }
@@ -244,8 +263,8 @@ sv_status sv_vocabulary_from_json(const json_t *top, const char *name, sv_vocabu
     if (strcmp(norm, "NFC") != 0) return unsupported(name, "the normaliser", norm, err);
     sv_status s = read_pattern(json_object_get(top, "pre_tokenizer"), name, &pattern, err);
     if (!s) {
-        s = fill(out, json_object_get(model, "vocab"), json_object_get(top, "added_tokens"), json_object_get(model, "merges"),
-                 pattern, name, err);
+        s = fill(out, json_object_get(model, "vocab"), json_object_get(top, "added_tokens"),
+                 json_object_get(model, "merges"), pattern, name, err);
     }
     if (s) sv_vocabulary_free(out);
     return s;
@@ -286,7 +305,8 @@ static json_t *added_from_config(const json_t *config) {
 }
 
 static sv_status load_parts(const char *folder, const char *vocab_path, sv_vocabulary *out, sv_error *err) {
-    char *merges_path = sv_path_join(folder, "merges.txt"), *config_path = sv_path_join(folder, "tokenizer_config.json");
+    char *merges_path = sv_path_join(folder, "merges.txt"),
+         *config_path = sv_path_join(folder, "tokenizer_config.json");
     json_t *vocab = NULL, *merges = NULL, *config = NULL, *added = NULL;
     sv_status s = merges_path && config_path ? SV_OK : sv_fail_memory(err, "path", strlen(folder));
     if (!s) s = sv_json_load(vocab_path, &vocab, err);
@@ -319,7 +339,8 @@ sv_status sv_vocabulary_load(const char *folder, sv_vocabulary *out, sv_error *e
     } else if (sv_file_exists(vocab)) {
         s = load_parts(folder, vocab, out, err);
     } else {
-        s = sv_fail(err, SV_ERR_INPUT, "%s: expected tokenizer.json, or vocab.json and merges.txt; found neither", folder);
+        s = sv_fail(err, SV_ERR_INPUT, "%s: expected tokenizer.json, or vocab.json and merges.txt; found neither",
+                    folder);
     }
     json_decref(top);
     free(whole);

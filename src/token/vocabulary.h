@@ -8,10 +8,11 @@
 #include "token/tokenizer.h"
 
 typedef struct sv_vocabulary_token {
-    char *bytes;  /* NULL for an id that the files leave out */
+    char *bytes; /* NULL for an id that the files leave out */
     size_t len;
-    bool added;   /* written in text it is split out before anything else */
-    bool special; /* left out by skip_special */
+    bool added;      /* written in text it is split out before anything else */
+    bool special;    /* left out by skip_special */
+    bool normalised; /* an added token that is looked for in normalised text, not in the text as given */
 } sv_vocabulary_token;
 
 typedef struct sv_merge {
@@ -25,12 +26,13 @@ typedef struct sv_vocabulary {
     size_t n_merges;
     sv_merge *merges;
     size_t n_added;
-    int32_t *added;  /* ids of added tokens, the longest first */
-    char *pattern;   /* regular expression of the pieces */
+    int32_t *added; /* ids of added tokens, the longest first */
+    int32_t id_of_byte[256];
+    char *pattern; /* regular expression of the pieces */
 } sv_vocabulary;
 
-/* Reads tokenizer.json or vocab.json + merges.txt + tokenizer_config.json from a folder. Kinds of tokenizer that this program
- * does not implement are refused by name. */
+/* Reads tokenizer.json or vocab.json + merges.txt + tokenizer_config.json from a folder. Kinds of tokenizer that this
+ * program does not implement are refused by name. */
 sv_status sv_vocabulary_load(const char *folder, sv_vocabulary *out, sv_error *err);
 
 /* The same from the parsed content of tokenizer.json; `name` is what errors call it. */

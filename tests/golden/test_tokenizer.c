@@ -219,6 +219,7 @@ static void damaged_vocabularies_are_refused(void **state) {
         {"model.vocab", "{\"a\": \"x\"}", "not a number"},
         {"added_tokens", "[{\"id\": 3, \"content\": \"<x>\"}]", "two tokens"},
         {"added_tokens", "[{\"id\": 700, \"content\": \"<x>\", \"lstrip\": true}]", "lstrip"},
+        {"added_tokens", "[{\"id\": 700, \"content\": \"a\"}]", "in the vocabulary"},
         {"normalizer", "{\"type\": \"Lowercase\"}", "Lowercase"},
         {"pre_tokenizer", "{\"type\": \"Whitespace\"}", "Whitespace"}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
