@@ -19,7 +19,7 @@
 
 enum { NAME_ROOM = 32, MAX_DIGITS = 8, TO_THE_END = INT_MAX };
 /* of zlib; measured in docs/modules/render.md */
-#define PNG_LEVEL 6
+#define PNG_LEVEL 5
 
 typedef struct arguments {
     const char *folder;

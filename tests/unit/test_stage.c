@@ -201,7 +201,7 @@ static void small_pictures_stay_close(void **state) {
         for (int i = 0; i < W * H; i++) {
             rgb[3 * i] = (unsigned char)(i % 256);
             rgb[3 * i + 1] = (unsigned char)((i * 7) % 256);
-            rgb[3 * i + 2] = axes == 3 ? (unsigned char)((i * 37) % 253) : 0;
+            rgb[3 * i + 2] = (unsigned char)(axes == 3 ? (i * 37) % 253 : 0);
         }
         ASSERT_OK(sv_small_picture_encode(rgb, W, H, &png, &len, &err), err);
         ASSERT_OK(sv_png_decode(png, len, "small", &image, &err), err);
