@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/model_path.h"
 #include "psg/filter.h"
+#include "psg/filter_bench.h"
 #include "render/picture.h"
 #include "stage/examiner.h"
 #include "stage/run.h"
@@ -132,6 +133,24 @@ static sv_status bench_pictures(bench *b, sv_error *err) {
     double ms = median(times, REPEATS * N_PICTURES);
     snprintf(beside, sizeof beside, "%.0f times the reference renderer (70 ms)", REFERENCE_PICTURE_MS / ms);
     add_row(b, "picture, six channels", ms, "ms", beside);
+    return SV_OK;
+}
+
+/* One thread filters six channels for the picture as two groups in lock-step of four lanes. */
+static sv_status bench_filter(bench *b, sv_error *err) {
+    enum { CHANNELS = 6, LANES_RUN = 8 };
+    double times[REPEATS], singles[REPEATS];
+    char beside[96];
+    for (int i = 0; i < REPEATS; i++) {
+        sv_filter_speed speed;
+        sv_status s = sv_filter_bench(256, 1, &speed, err);
+        if (s) return s;
+        times[i] = 1e3 * (LANES_RUN * speed.lanes_s + CHANNELS * speed.interpolation_s);
+        singles[i] = 1e3 * CHANNELS * (speed.single_s + speed.interpolation_s);
+    }
+    snprintf(beside, sizeof beside, "band-pass, notch, to 100 Hz; one channel at a time %.0f ms",
+             median(singles, REPEATS));
+    add_row(b, "filter 1 h, 6 channels at 256 Hz, one thread", median(times, REPEATS), "ms", beside);
     return SV_OK;
 }
 
@@ -265,6 +284,7 @@ static sv_status run_all(bench *b, const char *model, const char *recording, int
         make_signals(b);
         s = bench_products(b, err);
     }
+    if (!s) s = bench_filter(b, err);
     if (!s) s = bench_pictures(b, err);
     if (!s) s = bench_network(b, err);
     if (!s && recording) s = bench_night(b, recording, n_threads, err);
@@ -282,13 +302,15 @@ static int run(int argc, char **argv) {
     while ((letter = getopt_long(argc, argv, "m:t:h", options, NULL)) != -1) {
         switch (letter) {
             case 'm': model = optarg; break;
-            case 't': n_threads = atoi(optarg); break;
+            case 't':
+                if (sv_cli_parse_threads(&sv_cmd_bench, optarg, &n_threads)) return sv_exit_code(SV_ERR_USAGE);
+                break;
             case 'j': json = true; break;
             case 'h': return sv_cli_help(&sv_cmd_bench);
             default: return sv_cli_usage(&sv_cmd_bench, "the option is not known or lacks its value");
         }
     }
-    if (argc - optind > 1 || n_threads < 0) return sv_cli_usage(&sv_cmd_bench, "at most one recording, and N > 0 threads");
+    if (argc - optind > 1) return sv_cli_usage(&sv_cmd_bench, "at most one recording, found %d", argc - optind);
     bench b = {.rows = json_array()};
     sv_error err;
     sv_status s = run_all(&b, model, optind < argc ? argv[optind] : NULL, n_threads, &err);
@@ -305,8 +327,9 @@ const sv_command sv_cmd_bench = {
     .summary = "where the time goes on this machine",
     .help = "Usage: sleepvlm bench [OPTION]... [RECORDING.edf]\n"
             "\n"
-            "Measures, as medians over changing data: the model's start, the picture, the vision tower, a question; beside them\n"
-            "the speed of a large matrix product on the same core (and OpenBLAS's, when it is installed). With a recording also the steps of `stage` on it.\n"
+            "Measures, as medians over changing data: the model's start, the filters, the picture, the vision tower, a\n"
+            "question; beside them the speed of a large matrix product on the same core. With a recording also the steps\n"
+            "of `stage` on it.\n"
             "\n"
             "  -m, --model NAME|DIR  model (default nano)\n"
             "  -t, --threads N       threads for the recording (default: one per core)\n"

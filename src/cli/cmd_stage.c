@@ -10,7 +10,9 @@
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/model_path.h"
+#include "cli/print_warnings.h"
 #include "cli/progress.h"
+#include "psg/subject_name.h"
 
 typedef struct arguments {
     const char *model, *folder;
@@ -37,16 +39,6 @@ static int parse_track(arguments *a, const char *text) {
     return sv_cli_usage(&sv_cmd_stage, "--track must be fine or coarse, found '%s'", text);
 }
 
-static int parse_threads(arguments *a, const char *text) {
-    char *end;
-    long n = strtol(text, &end, 10);
-    if (*end || end == text || n < 1 || n > 1024) {
-        return sv_cli_usage(&sv_cmd_stage, "--threads must be a number from 1 to 1024, found '%s'", text);
-    }
-    a->options.n_threads = (int)n;
-    return 0;
-}
-
 static int add_channel(arguments *a, const char *text) {
     if (!sv_grow(&a->channels, a->n_channels, &a->channels_capacity, sizeof *a->channels)) {
         return sv_exit_code(SV_ERR_MEMORY);
@@ -69,7 +61,7 @@ static int take_option(arguments *a, int letter, const char *value) {
         case 'a': o->anti_alias = true; return 0;
         case 'F': o->lights_off = value; return 0;
         case 'N': o->lights_on = value; return 0;
-        case 't': return parse_threads(a, value);
+        case 't': return sv_cli_parse_threads(&sv_cmd_stage, value, &o->n_threads);
         case 'f': o->force = true; return 0;
         case 'j': a->json = true; return 0;
         case 'q': a->quiet = true; return 0;
@@ -86,32 +78,18 @@ static bool on_cancelled(void *context) {
     return sv_cli_interrupted();
 }
 
-/* The name of a recording's own folder: its file name without the ending. */
-static char *folder_name(const char *path, const char *suffix) {
-    const char *name = sv_path_name(path), *dot = strrchr(name, '.');
-    size_t len = dot && dot != name ? (size_t)(dot - name) : strlen(name), room = len + strlen(suffix) + 1;
-    char *out = malloc(room);
-    if (out) snprintf(out, room, "%.*s%s", (int)len, name, suffix);
-    return out;
-}
-
 /* One recording goes to the folder itself, several to a folder each below it. */
 static char *result_folder(const arguments *a, const char *recording, bool several) {
-    if (!a->folder) return folder_name(recording, "-sleepvlm");
-    if (!several) return sv_strndup(a->folder, strlen(a->folder));
-    char *name = folder_name(recording, ""), *path = name ? sv_path_join(a->folder, name) : NULL;
+    if (a->folder && !several) return sv_strndup(a->folder, strlen(a->folder));
+    char *name = sv_subject_name(recording), *path = NULL;
+    if (name && a->folder) path = sv_path_join(a->folder, name);
+    if (name && !a->folder) {
+        size_t room = strlen(name) + sizeof "-sleepvlm";
+        path = malloc(room);
+        if (path) snprintf(path, room, "%s-sleepvlm", name);
+    }
     free(name);
     return path;
-}
-
-static void print_warnings(const json_t *summary) {
-    size_t i;
-    json_t *warning;
-    json_array_foreach(json_object_get(summary, "warnings"), i, warning) {
-        const char *role = sv_json_text(warning, "role", NULL);
-        fprintf(stderr, "  %s: %s%s%s\n", sv_json_text(warning, "kind", ""), role ? role : "", role ? ": " : "",
-                sv_json_text(warning, "text", ""));
-    }
 }
 
 static void print_number(const json_t *statistics, const char *key, const char *text, const char *unit) {
@@ -125,7 +103,7 @@ static void print_human(const json_t *summary, const char *folder, const sv_stag
     if (o->was_complete) fprintf(stderr, ", already done");
     if (o->n_resumed) fprintf(stderr, ", %d taken over from an interrupted run", o->n_resumed);
     fprintf(stderr, "\n");
-    print_warnings(summary);
+    sv_print_warnings(json_object_get(summary, "warnings"));
     if (o->n_unparsed) fprintf(stderr, "  %d epochs: the answer held no stage\n", o->n_unparsed);
     if (o->n_no_signal) fprintf(stderr, "  %d epochs: no signal, not asked\n", o->n_no_signal);
     if (o->n_uncertain) fprintf(stderr, "  %d epochs are uncertain (most probable stage below 0.6)\n", o->n_uncertain);

@@ -23,6 +23,9 @@ int sv_cli_usage(const sv_command *command, const char *format, ...) __attribute
 /* Prints the help of the command to stdout; returns 0. */
 int sv_cli_help(const sv_command *command);
 
+/* Reads the value of --threads, 1 to 1024. Returns 0, or 2 after a usage error. */
+int sv_cli_parse_threads(const sv_command *command, const char *text, int *out);
+
 /* True after SIGINT or SIGTERM; handlers are installed by main. */
 bool sv_cli_interrupted(void);
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
@@ -39,6 +40,16 @@ int sv_cli_usage(const sv_command *command, const char *format, ...) {
     fprintf(stderr, "\nTry 'sleepvlm help %s'.\n", command->name);
     va_end(args);
     return sv_exit_code(SV_ERR_USAGE);
+}
+
+int sv_cli_parse_threads(const sv_command *command, const char *text, int *out) {
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (*end || end == text || n < 1 || n > 1024) {
+        return sv_cli_usage(command, "--threads must be a number from 1 to 1024, found '%s'", text);
+    }
+    *out = (int)n;
+    return 0;
 }
 
 int sv_cli_help(const sv_command *command) {

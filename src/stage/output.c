@@ -10,6 +10,7 @@
 #include "sleep/agreement.h"
 #include "sleep/stages.h"
 #include "sleep/statistics.h"
+#include "stage/description.h"
 #include "stage/row.h"
 
 sv_status sv_output_rows(const char *path, const json_t *rows, sv_error *err) {
@@ -74,26 +75,6 @@ signed char *sv_output_stages(const json_t *rows) {
     signed char *stages = sv_calloc(n, 1);
     for (size_t i = 0; stages && i < n; i++) stages[i] = (signed char)sv_row_stage(json_array_get(rows, i));
     return stages;
-}
-
-static json_t *warnings_of(const sv_subject *s) {
-    json_t *list = json_array();
-    for (int i = 0; i < s->info->n_warnings; i++) {
-        json_array_append_new(list, json_pack("{s:s,s:n,s:s}", "kind", "file", "role", "text", s->info->warnings[i]));
-    }
-    for (int i = 0; i < s->quality.n_warnings; i++) {
-        const sv_quality_warning *w = &s->quality.warnings[i];
-        json_array_append_new(list, json_pack("{s:s,s:s?,s:s,s:f,s:f}", "kind", "signal", "role",
-                                              w->role < 0 ? NULL : sv_role_name((sv_role)w->role), "text", w->text,
-                                              "onset_s", w->onset_s, "duration_s", w->duration_s));
-    }
-    for (int r = 0; r < SV_N_ROLES; r++) {
-        const sv_derivation *d = &s->montage.roles[r];
-        if (d->present && !d->substitute) continue;
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "kind", d->present ? "substitute" : "absent", "role",
-                                              sv_role_name((sv_role)r), "text", d->reason));
-    }
-    return list;
 }
 
 static void add_warning(json_t *list, const char *kind, const char *text) {
@@ -172,7 +153,7 @@ sv_status sv_output_summary(const sv_subject *s, const json_t *provenance, const
     json_object_set_new(summary, "epoch_s", json_integer(SV_EPOCH_S));
     json_object_set_new(summary, "not_staged_tail_s", json_real(s->night.tail_s));
     json_object_set_new(summary, "counts", counts_of(rows));
-    json_t *warnings = warnings_of(s);
+    json_t *warnings = sv_warnings_to_json(s->info, &s->montage, &s->quality);
     add_truth_warnings(warnings, s);
     if (!sv_output_start_fits_edf(&s->info->start)) {
         add_warning(warnings, "file", "The year of the recording is outside of 1985 to 2084, which EDF cannot hold: "

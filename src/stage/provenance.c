@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "stage/description.h"
 
 static bool is_model_file(const char *name) {
     static const char *const endings[] = {".safetensors", ".json", "merges.txt"};
@@ -38,26 +39,6 @@ static sv_status hash_model(const char *folder, json_t **out, sv_error *err) {
     return s;
 }
 
-static json_t *channels_of(const sv_subject *s) {
-    json_t *channels = json_object();
-    for (int r = 0; r < SV_N_ROLES; r++) {
-        const sv_derivation *d = &s->montage.roles[r];
-        json_t *c = json_object();
-        json_object_set_new(c, "present", json_boolean(d->present));
-        if (d->present) {
-            json_object_set_new(c, "name", json_string(d->name));
-            json_object_set_new(c, "signal", json_string(s->info->signals[d->plus].label));
-            json_object_set_new(c, "minus", d->minus < 0 ? json_null() : json_string(s->info->signals[d->minus].label));
-            json_object_set_new(c, "rate_hz", json_real(s->night.rate_hz[r]));
-            json_object_set_new(c, "substitute", json_boolean(d->substitute));
-            json_object_set_new(c, "note", json_string(s->night.notes[r]));
-        }
-        json_object_set_new(c, "reason", json_string(d->reason));
-        json_object_set_new(channels, sv_role_name((sv_role)r), c);
-    }
-    return channels;
-}
-
 sv_status sv_provenance_new(const sv_subject *subject, const sv_model *model, const sv_stage_prompt *prompt,
                             const sv_stage_options *options, json_t **out, sv_error *err) {
     char recording_hash[SV_SHA256_HEX_SIZE], truth_hash[SV_SHA256_HEX_SIZE] = "";
@@ -79,7 +60,7 @@ sv_status sv_provenance_new(const sv_subject *subject, const sv_model *model, co
     json_object_set_new(p, "prompt", json_pack("{s:s,s:s,s:s}", "sha256", prompt->sha256, "track",
                                                options->coarse ? "coarse" : "fine", "answer_order",
                                                prompt->stage_first ? "stage_first" : "rationale_first"));
-    json_object_set_new(p, "channels", channels_of(subject));
+    json_object_set_new(p, "channels", sv_channels_to_json(subject->info, &subject->montage, &subject->night));
     json_object_set_new(p, "filters", json_pack("{s:f,s:s,s:b,s:s,s:s,s:s}", "mains_hz", subject->night.mains_hz,
                                                 "mains_option", options->mains ? options->mains : "auto", "anti_alias",
                                                 (int)options->anti_alias, "eeg_eog", "0.3-35 Hz", "emg", "10-100 Hz",

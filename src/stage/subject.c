@@ -2,12 +2,11 @@
 #include "stage/subject.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/file.h"
-#include "base/memory.h"
+#include "psg/subject_name.h"
 
 static bool parse_clock(const char *text, int *second_of_day) {
     int h, m, s = 0, used = 0;
@@ -34,19 +33,6 @@ sv_status sv_moment_parse(const char *text, const sv_start_time *start, const ch
         return SV_OK;
     }
     return sv_fail(err, SV_ERR_USAGE, "%s must be HH:MM[:SS] or +SECONDS, found '%s'", option, text);
-}
-
-static char *name_of(const char *path) {
-    static const char *const endings[] = {" PSG.edf", ".edf", ".bdf", ".rec"};
-    const char *name = sv_path_name(path);
-    size_t len = strlen(name);
-    for (size_t i = 0; i < SV_COUNT(endings); i++) {
-        size_t n = strlen(endings[i]);
-        if (len <= n || strcasecmp(name + len - n, endings[i]) != 0) continue;
-        len -= n;
-        break;
-    }
-    return sv_strndup(name, len);
 }
 
 static sv_status find_montage(sv_subject *s, const sv_stage_options *o, sv_error *err) {
@@ -87,7 +73,7 @@ static sv_status open_all(const char *path, const sv_stage_options *o, sv_subjec
         return sv_fail(err, SV_ERR_USAGE, "--mains must be 50, 60, auto or off, found '%s'", o->mains);
     }
     sv_status status;
-    s->name = name_of(path);
+    s->name = sv_subject_name(path);
     if (!s->name) return sv_fail_memory(err, "name", strlen(path));
     if ((status = sv_recording_open(path, &s->recording, err))) return status;
     s->info = sv_recording_get_info(s->recording);
