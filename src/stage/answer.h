@@ -9,6 +9,8 @@
  * line ends and tabs inside strings are taken as they are; of a doubled key the last wins. The stage must be W, N1, N2, N3 or R
  * (any case, surrounding spaces), or one of their other names REM and Wake. Rules that are not text are left out; rules given
  * as one text are split at commas.
+ * Hostile answers: at most 64 objects are tried, and all tries together look at 256 times the answer's length, so that
+ * the time grows linearly; what is not found by then counts as not parsed.
  */
 #ifndef SV_STAGE_ANSWER_H
 #define SV_STAGE_ANSWER_H

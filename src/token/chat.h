@@ -35,7 +35,9 @@ bool sv_chat_add_text(sv_chat *chat, const char *text, size_t len);
 bool sv_chat_add_image(sv_chat *chat, const char *path_or_url);
 
 /* The rendered prompt, one <|image_pad|> per picture. The template's default system block is inserted when the first
- * message is not "system". */
+ * message is not "system". Texts are taken as they are: one that spells "<|im_end|>" or "<|image_pad|>" gives that token
+ * when the prompt is encoded with parse_special, as in the reference; a caller with untrusted text must look for them
+ * first. */
 sv_status sv_chat_render(const sv_chat *chat, bool add_generation_prompt, sv_strbuf *out, sv_error *err);
 
 #endif
