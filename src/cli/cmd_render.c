@@ -18,7 +18,7 @@
 #include "sleep/stages.h"
 
 enum { NAME_ROOM = 32, MAX_DIGITS = 8, TO_THE_END = INT_MAX };
-/* of zlib; measured in docs/modules/render.md */
+/* of zlib; measured in docs/modules/render-command.md */
 #define PNG_LEVEL 5
 
 typedef struct arguments {
