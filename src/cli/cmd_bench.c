@@ -327,9 +327,8 @@ const sv_command sv_cmd_bench = {
     .summary = "where the time goes on this machine",
     .help = "Usage: sleepvlm bench [OPTION]... [RECORDING.edf]\n"
             "\n"
-            "Measures, as medians over changing data: the model's start, the filters, the picture, the vision tower, a\n"
-            "question; beside them the speed of a large matrix product on the same core. With a recording also the steps\n"
-            "of `stage` on it.\n"
+            "Measures, as medians over changing data: the model's start, the picture, the vision tower, a question; beside them\n"
+            "the speed of a large matrix product on the same core. With a recording also the steps of `stage` on it.\n"
             "\n"
             "  -m, --model NAME|DIR  model (default nano)\n"
             "  -t, --threads N       threads for the recording (default: one per core)\n"

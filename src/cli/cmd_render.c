@@ -18,7 +18,7 @@
 #include "sleep/stages.h"
 
 enum { NAME_ROOM = 32, MAX_DIGITS = 8, TO_THE_END = INT_MAX };
-/* of zlib; measured in docs/modules/render.md */
+/* of zlib; measured in docs/modules/render-command.md */
 #define PNG_LEVEL 5
 
 typedef struct arguments {
@@ -207,7 +207,7 @@ static sv_status render_opened(const arguments *a, const sv_opened_night *opened
     if (!status) status = draw_all(opened, folder, a->first_epoch, n, subject, a->quiet, pool, err);
     if (!status && !a->quiet) {
         sv_opened_night_print(opened, subject, warnings);
-        fprintf(stderr, "  %d pictures in %s\n", n, folder);
+        fprintf(stderr, "  %d picture%s in %s\n", n, n == 1 ? "" : "s", folder);
     }
     if (!status && a->json) status = print_json(opened, subject, folder, n, warnings, err);
     json_decref(warnings);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/info_text.h"
 #include "cli/print_warnings.h"
 #include "stage/description.h"
 
@@ -47,15 +48,19 @@ json_t *sv_opened_night_warnings(const sv_opened_night *o) {
 
 void sv_opened_night_print(const sv_opened_night *o, const char *name, const json_t *warnings) {
     const sv_night *night = &o->night;
-    fprintf(stderr, "%s: %d epochs", name, night->n_epochs);
-    if (night->mains_hz > 0) fprintf(stderr, ", notch at %g Hz", night->mains_hz);
-    if (night->tail_s > 0) fprintf(stderr, ", %.1f s at the end left over", night->tail_s);
-    fputc('\n', stderr);
+    sv_strbuf out = {0};
+    sv_info_put_safe(&out, name);
+    sv_strbuf_printf(&out, ": %d epochs", night->n_epochs);
+    if (night->mains_hz > 0) sv_strbuf_printf(&out, ", notch at %g Hz", night->mains_hz);
+    if (night->tail_s > 0) sv_strbuf_printf(&out, ", %.1f s at the end left over", night->tail_s);
     for (int r = 0; r < SV_N_ROLES; r++) {
         const sv_derivation *d = &o->montage.roles[r];
-        fprintf(stderr, "  %-4s %s%s%s\n", sv_role_name((sv_role)r), d->present ? d->name : "-",
-                night->notes[r][0] ? ": " : "", night->notes[r]);
+        sv_strbuf_printf(&out, "\n  %-4s ", sv_role_name((sv_role)r));
+        sv_info_put_safe(&out, d->present ? d->name : "-");
+        if (night->notes[r][0]) sv_strbuf_printf(&out, ": %s", night->notes[r]);
     }
+    fprintf(stderr, "%s\n", sv_strbuf_text(&out));
+    sv_strbuf_free(&out);
     sv_print_warnings(warnings);
 }
 
