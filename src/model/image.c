@@ -32,8 +32,7 @@ sv_status sv_smart_resize(int height, int width, int factor, int64_t min_pixels,
         return sv_fail(err, SV_ERR_INPUT, "a picture of %d x %d: its sides may differ at most %d-fold", width, height,
                        MAX_ASPECT_RATIO);
     }
-    int64_t h = SV_MAX(round_half_even((double)height / factor), 1) * factor;
-    int64_t w = SV_MAX(round_half_even((double)width / factor), 1) * factor;
+    int64_t h = round_half_even((double)height / factor) * factor, w = round_half_even((double)width / factor) * factor;
     double area = (double)height * width;
     if (h * w > max_pixels) {
         double shrink = sqrt(area / (double)max_pixels);

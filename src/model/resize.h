@@ -1,5 +1,5 @@
 /*
- * resize.h - Pillow's bicubic resizing of 8-bit pictures, equal to the last bit: two passes, horizontal first, fixed-point weights.
+ * resize.h - Pillow's bicubic resizing of 8-bit pictures, equal to the last bit: two passes, fixed-point weights.
  */
 #ifndef SV_MODEL_RESIZE_H
 #define SV_MODEL_RESIZE_H
