@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/strbuf.h"
+#include "base/utf8.h"
 
 /* A model writes some hundred bytes; a hostile answer must not be tried at each of its braces for ever. */
 #define MAX_TRIES 64
@@ -16,26 +17,6 @@ typedef struct span {
     const char *begin;
     size_t len;
 } span;
-
-/* Copies UTF-8 as it is and replaces bytes that are not (Latin-1 would be a guess). */
-static void copy_utf8(const char *text, size_t len, sv_strbuf *out) {
-    for (size_t i = 0; i < len;) {
-        char one[8];
-        size_t n = 1;
-        unsigned char c = (unsigned char)text[i];
-        if (c >= 0xc2 && c < 0xf5) n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-        bool good = c < 0x80 || (n > 1 && i + n <= len);
-        if (good && n > 1) {
-            memcpy(one, text + i, n);
-            json_t *probe = json_stringn(one, n); /* refuses surrogates and overlong forms */
-            good = probe != NULL;
-            json_decref(probe);
-        }
-        if (good) sv_strbuf_append(out, text + i, n);
-        else sv_strbuf_puts(out, "\ufffd");
-        i += good ? n : 1;
-    }
-}
 
 /* Which kind of straight quote a curly one stands for, 0 for none. U+2019 is an apostrophe inside words: it stays. */
 static char straight(const char *text, size_t len) {
@@ -275,7 +256,7 @@ static const char *problem_of(span all) {
 sv_status sv_answer_parse(const char *text, size_t len, sv_answer *out, sv_error *err) {
     *out = (sv_answer){.stage = SV_STAGE_NONE};
     sv_strbuf utf8 = {0};
-    copy_utf8(text, len, &utf8);
+    sv_utf8_append(&utf8, text, len);
     if (utf8.failed) {
         sv_strbuf_free(&utf8);
         return sv_fail_memory(err, "answer", len);
