@@ -113,9 +113,9 @@ static void print_warnings(const json_t *summary) {
     }
 }
 
-static void print_number(const json_t *statistics, const char *key, const char *text, const char *unit) {
-    const json_t *value = json_object_get(statistics, key);
-    if (json_is_number(value)) fprintf(stderr, "  %-22s %8.1f %s\n", text, json_number_value(value), unit);
+static void print_number(const json_t *object, const char *key, double scale, const char *text, const char *unit) {
+    const json_t *value = json_object_get(object, key);
+    if (json_is_number(value)) fprintf(stderr, "  %-22s %8.1f %s\n", text, scale * json_number_value(value), unit);
 }
 
 static void print_human(const json_t *summary, const char *folder, const sv_stage_outcome *o) {
@@ -128,12 +128,12 @@ static void print_human(const json_t *summary, const char *folder, const sv_stag
     if (o->n_unparsed) fprintf(stderr, "  %d epochs: the answer held no stage\n", o->n_unparsed);
     if (o->n_no_signal) fprintf(stderr, "  %d epochs: no signal, not asked\n", o->n_no_signal);
     if (o->n_uncertain) fprintf(stderr, "  %d epochs are uncertain (most probable stage below 0.6)\n", o->n_uncertain);
-    print_number(statistics, "TST", "total sleep time", "min");
-    print_number(statistics, "SE", "sleep efficiency", "%");
-    print_number(statistics, "SOL", "sleep onset latency", "min");
-    print_number(statistics, "WASO", "wake after sleep onset", "min");
+    print_number(statistics, "TST", 1, "total sleep time", "min");
+    print_number(statistics, "SE", 1, "sleep efficiency", "%");
+    print_number(statistics, "SOL", 1, "sleep onset latency", "min");
+    print_number(statistics, "WASO", 1, "wake after sleep onset", "min");
     const json_t *agreement = json_object_get(json_object_get(summary, "agreement"), "unparsed_is_error");
-    print_number(agreement, "accuracy", "accuracy (x100)", "");
+    print_number(agreement, "accuracy", 100, "agrees with the scorer", "% of epochs");
     fprintf(stderr, "  %s/report.html\n", folder);
 }
 
@@ -143,7 +143,7 @@ static sv_status print_result(const arguments *a, const char *folder, const sv_s
     sv_status s = path ? sv_json_load(path, &summary, err) : sv_fail_memory(err, "path", 0);
     if (!s) {
         if (!a->quiet) print_human(summary, folder, outcome);
-        json_object_set_new(summary, "folder", json_string(folder));
+        json_object_set_new(summary, "folder", sv_json_string(folder));
         if (a->json) {
             json_dumpf(summary, stdout, JSON_COMPACT | SV_JSON_REALS);
             putchar('\n');
@@ -182,8 +182,9 @@ static int stage_all(arguments *a, int n, char **recordings) {
     free(folder);
     if (s) return sv_cli_fail(&sv_cmd_stage, &err);
     int worst = 0;
-    for (int i = 0; i < n && !sv_cli_interrupted(); i++) {
-        int status = stage_one(a, model, recordings[i], n > 1);
+    for (int i = 0; i < n; i++) {
+        /* the signal may have come when the recording before was as good as done */
+        int status = sv_cli_interrupted() ? sv_exit_code(SV_ERR_CANCELLED) : stage_one(a, model, recordings[i], n > 1);
         worst = SV_MAX(worst, status);
     }
     sv_model_free(model);
