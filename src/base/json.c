@@ -2,8 +2,10 @@
 #include "base/json.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
+#include "base/utf8.h"
 
 sv_status sv_json_parse(const char *text, size_t len, const char *name, json_t **out, sv_error *err) {
     json_error_t problem;
@@ -34,6 +36,13 @@ sv_status sv_json_save(const char *path, const json_t *value, sv_error *err) {
         return s;
     }
     return sv_file_writer_commit(&w, err);
+}
+
+json_t *sv_json_string(const char *text) {
+    char *repaired = sv_utf8_copy(text, strlen(text));
+    json_t *string = repaired ? json_string(repaired) : NULL;
+    free(repaired);
+    return string;
 }
 
 int64_t sv_json_int(const json_t *object, const char *key, int64_t fallback) {

@@ -22,6 +22,9 @@ sv_status sv_json_load(const char *path, json_t **out, sv_error *err);
 /* Writes `value` to `path` atomically, indented by two, keys in the order they were set, with a final newline. */
 sv_status sv_json_save(const char *path, const json_t *value, sv_error *err);
 
+/* A new JSON string from text of unknown origin (a file name): what is not UTF-8 becomes U+FFFD. NULL without memory. */
+json_t *sv_json_string(const char *text);
+
 /* Members of an object, with a default when the key is absent, null or of another type. */
 int64_t sv_json_int(const json_t *object, const char *key, int64_t fallback);
 double sv_json_real(const json_t *object, const char *key, double fallback); /* accepts integers */

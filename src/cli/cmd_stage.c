@@ -112,9 +112,11 @@ static void print_human(const json_t *summary, const char *folder, const sv_stag
     print_number(statistics, "SOL", "sleep onset latency", "min");
     print_number(statistics, "WASO", "wake after sleep onset", "min");
     const json_t *agreement = json_object_get(json_object_get(summary, "agreement"), "unparsed_is_error");
+    const json_t *kappa = json_object_get(agreement, "kappa");
     if (agreement) {
-        fprintf(stderr, "  against the scorer: accuracy %.3f, kappa %.3f (unparsed answers count as errors)\n",
-                sv_json_real(agreement, "accuracy", NAN), sv_json_real(agreement, "kappa", NAN));
+        fprintf(stderr, "  against the scorer: accuracy %.3f, kappa ", sv_json_real(agreement, "accuracy", NAN));
+        if (json_is_number(kappa)) fprintf(stderr, "%.3f", json_number_value(kappa));
+        fprintf(stderr, "%s (unparsed answers count as errors)\n", json_is_number(kappa) ? "" : "not defined");
     }
     fprintf(stderr, "  %s/report.html\n", folder);
 }
@@ -125,7 +127,7 @@ static sv_status print_result(const arguments *a, const char *folder, const sv_s
     sv_status s = path ? sv_json_load(path, &summary, err) : sv_fail_memory(err, "path", 0);
     if (!s) {
         if (!a->quiet) print_human(summary, folder, outcome);
-        json_object_set_new(summary, "folder", json_string(folder));
+        json_object_set_new(summary, "folder", sv_json_string(folder));
         if (a->json) {
             json_dumpf(summary, stdout, JSON_COMPACT | SV_JSON_REALS);
             putchar('\n');
@@ -164,8 +166,9 @@ static int stage_all(arguments *a, int n, char **recordings) {
     free(folder);
     if (s) return sv_cli_fail(&sv_cmd_stage, &err);
     int worst = 0;
-    for (int i = 0; i < n && !sv_cli_interrupted(); i++) {
-        int status = stage_one(a, model, recordings[i], n > 1);
+    for (int i = 0; i < n; i++) {
+        /* the signal may have come when the recording before was as good as done */
+        int status = sv_cli_interrupted() ? sv_exit_code(SV_ERR_CANCELLED) : stage_one(a, model, recordings[i], n > 1);
         worst = SV_MAX(worst, status);
     }
     sv_model_free(model);

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 char *sv_subject_name(const char *path) {
     static const char *const endings[] = {" PSG.edf", ".edf", ".bdf", ".rec"};
@@ -18,5 +19,5 @@ char *sv_subject_name(const char *path) {
         break;
     }
     bool only_dots = len <= 2 && strspn(name, ".") >= len;
-    return sv_strndup(name, only_dots ? strlen(name) : len);
+    return sv_utf8_copy(name, only_dots ? strlen(name) : len);
 }

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/strbuf.h"
+#include "base/utf8.h"
 
 /* A model writes some hundred bytes; a hostile answer must not be tried at each of its braces for ever. All tries of
  * one pass together may look at MAX_PASSES times the answer's length, so that the time is linear. */
@@ -18,28 +19,6 @@ typedef struct span {
     const char *begin;
     size_t len;
 } span;
-
-/* Copies UTF-8 as it is and replaces bytes that are not (Latin-1 would be a guess). */
-static void copy_utf8(const char *text, size_t len, sv_strbuf *out) {
-    for (size_t i = 0; i < len;) {
-        char one[8];
-        size_t n = 1;
-        unsigned char c = (unsigned char)text[i];
-        if (c >= 0xc2 && c < 0xf5) n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-        bool good = c < 0x80 || (n > 1 && i + n <= len);
-        if (good && n > 1) {
-            memcpy(one, text + i, n);
-            json_t *probe = json_stringn(one, n); /* refuses surrogates and overlong forms */
-            good = probe != NULL;
-            json_decref(probe);
-        }
-        if (good)
-            sv_strbuf_append(out, text + i, n);
-        else
-            sv_strbuf_puts(out, "\ufffd");
-        i += good ? n : 1;
-    }
-}
 
 /* Which kind of straight quote a curly one stands for, 0 for none. U+2019 is an apostrophe inside words: it stays. */
 static char straight(const char *text, size_t len) {
@@ -267,21 +246,23 @@ static json_t *load_broken(span s, char *open, size_t room, size_t *budget) {
     return value;
 }
 
-/* Tries every object of the text in turn. */
-static json_t *find_object(span s, bool broken) {
+/* Tries every object of the text in turn. One that names a sleep_stage which is none, or that breaks off before it names one,
+ * ends the search: a stage inside of it would be another question's answer. */
+static json_t *find_object(span s) {
     char open[256];
     size_t budget = s.len < SIZE_MAX / MAX_PASSES ? s.len * MAX_PASSES : SIZE_MAX;
     const char *at = s.begin, *end = s.begin + s.len;
     for (int tries = 0; tries < MAX_TRIES && (at = memchr(at, '{', (size_t)(end - at))); at++, tries++) {
         span rest = {at, (size_t)(end - at)};
         size_t n_open;
-        if (!spend(&budget, rest.len)) break;
         bool in_string;
+        if (!spend(&budget, rest.len)) break;
         size_t len = object_length(rest, open, sizeof open, &n_open, &in_string);
-        json_t *object = len ? load_cleaned((span){at, len}) : NULL;
-        if (!object && !len && broken) object = load_broken(rest, open, sizeof open, &budget);
+        json_t *object = len ? load_cleaned((span){at, len}) : load_broken(rest, open, sizeof open, &budget);
         if (object && stage_of(object) != SV_STAGE_NONE) return object;
+        bool stop = object && json_object_size(object) && (!len || json_object_get(object, "sleep_stage"));
         json_decref(object);
+        if (stop) break;
     }
     return NULL;
 }
@@ -291,8 +272,7 @@ static json_t *find_answer(span all) {
     json_t *object = fence_of(all, &fence) ? load_cleaned(fence) : NULL;
     if (object && stage_of(object) != SV_STAGE_NONE) return object;
     json_decref(object);
-    object = find_object(all, false);
-    return object ? object : find_object(all, true);
+    return find_object(all);
 }
 
 static const char *problem_of(span all) {
@@ -305,7 +285,7 @@ static const char *problem_of(span all) {
 sv_status sv_answer_parse(const char *text, size_t len, sv_answer *out, sv_error *err) {
     *out = (sv_answer){.stage = SV_STAGE_NONE};
     sv_strbuf utf8 = {0};
-    copy_utf8(text, len, &utf8);
+    sv_utf8_append(&utf8, text, len);
     if (utf8.failed) {
         sv_strbuf_free(&utf8);
         return sv_fail_memory(err, "answer", len);

@@ -3,8 +3,9 @@
  *
  * Accepted, tried in this order, is the first JSON object with a usable "sleep_stage":
  *   1. the content of the first fence (``` with the tag json or none);
- *   2. any object in the text, whose end is found by JSON's own rules (nested objects, braces in strings);
- *   3. an object that breaks off (an answer cut at the length limit): what is complete before the break.
+ *   2. the objects of the text, outer before inner, whose ends are found by JSON's own rules (nested objects, braces in
+ *      strings); of one that breaks off (an answer cut at the length limit) what is complete before the break. An object that
+ *      names a sleep_stage which is none, or that breaks off before it names one, ends the search.
  * Curly quotes stand for straight ones where the text is not JSON without that; commas before a closing bracket are left out;
  * line ends and tabs inside strings are taken as they are; of a doubled key the last wins. The stage must be W, N1, N2, N3 or R
  * (any case, surrounding spaces), or one of their other names REM and Wake. Rules that are not text are left out; rules given

@@ -2,8 +2,10 @@
 #include "stage/journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -55,11 +57,32 @@ static sv_status write_line(sv_journal *j, const json_t *value, sv_error *err) {
     return SV_OK;
 }
 
+/* One run at a time: two that append and cut would spoil each other's rows. */
+static sv_status open_locked(sv_journal *j, sv_error *err) {
+    int fd = open(j->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd >= 0) j->stream = fdopen(fd, "ab");
+    if (!j->stream) {
+        sv_status s = sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot create", j->path);
+        if (fd >= 0) close(fd);
+        return s;
+    }
+    /* file systems without locks are taken as they are */
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return SV_OK;
+    return sv_fail(err, SV_ERR_INPUT,
+                   "%s: another run is working in this folder; wait for its end, or name another folder by -o", j->path);
+}
+
+/* The journal keeps its first `len` bytes. */
+static sv_status cut(sv_journal *j, size_t len, sv_error *err) {
+    if (ftruncate(fileno(j->stream), (off_t)len) == 0) return SV_OK;
+    return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot cut to %zu bytes", j->path, len);
+}
+
 static sv_status begin(sv_journal *j, const char *fingerprint, sv_error *err) {
-    j->stream = fopen(j->path, "wb");
-    if (!j->stream) return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot create", j->path);
+    sv_status s = cut(j, 0, err);
+    if (s) return s;
     json_t *head = json_pack("{s:s}", "fingerprint", fingerprint);
-    sv_status s = head ? write_line(j, head, err) : sv_fail_memory(err, "journal", 64);
+    s = head ? write_line(j, head, err) : sv_fail_memory(err, "journal", 64);
     json_decref(head);
     return s;
 }
@@ -82,10 +105,7 @@ static sv_status go_on(sv_journal *j, const char *fingerprint, bool force, sv_er
     }
     take_over(j, text, len, &good_len);
     free(text);
-    if (truncate(j->path, (off_t)good_len) != 0 || !(j->stream = fopen(j->path, "ab"))) {
-        return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot append", j->path);
-    }
-    return SV_OK;
+    return cut(j, good_len, err);
 }
 
 sv_status sv_journal_open(const char *folder, const char *fingerprint, int n_epochs, bool force, sv_journal **out,
@@ -100,7 +120,8 @@ sv_status sv_journal_open(const char *folder, const char *fingerprint, int n_epo
     if (!j->path || !j->rows) {
         s = sv_fail_memory(err, "journal", (size_t)n_epochs * sizeof *j->rows);
     } else {
-        s = sv_file_exists(j->path) ? go_on(j, fingerprint, force, err) : begin(j, fingerprint, err);
+        s = open_locked(j, err);
+        if (!s) s = go_on(j, fingerprint, force, err);
     }
     if (s) {
         sv_journal_close(j);

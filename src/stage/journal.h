@@ -12,7 +12,8 @@
 typedef struct sv_journal sv_journal; /* not safe for several threads at once */
 
 /* Opens the journal in `folder` for a night of n_epochs. Rows of an earlier run with the same fingerprint are taken over (a
- * last line cut short is dropped); a journal with another fingerprint is SV_ERR_INPUT unless `force`. */
+ * last line cut short is dropped); a journal with another fingerprint is SV_ERR_INPUT unless `force`, one that another run has
+ * open always. */
 sv_status sv_journal_open(const char *folder, const char *fingerprint, int n_epochs, bool force, sv_journal **out,
                           sv_error *err);
 void sv_journal_close(sv_journal *journal); /* the file stays */

@@ -1,9 +1,10 @@
 /* run.c - the order of things in staging one recording. */
 #include "stage/run.h"
 
-#include <math.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -46,8 +47,8 @@ static sv_status look_for_result(sv_run *run, sv_error *err) {
 static sv_status prepare(const char *recording_path, sv_run *run, sv_error *err) {
     sv_status s;
     if ((s = sv_stage_prompt_load(sv_model_folder(run->model), run->options.prompt_path, &run->prompt, err))) return s;
-    if ((s = sv_make_dirs(run->folder, err))) return s;
     if ((s = sv_subject_open(recording_path, &run->options, &run->subject, err))) return s;
+    if ((s = sv_make_dirs(run->folder, err))) return s; /* not before: what cannot be read leaves no empty folder */
     s = sv_provenance_new(&run->subject, run->model, &run->prompt, &run->options, &run->provenance, err);
     if (!s) s = sv_provenance_fingerprint(run->provenance, run->fingerprint, err);
     if (!s) s = look_for_result(run, err);
@@ -77,10 +78,12 @@ sv_status sv_run_ask(sv_run *run, sv_error *err) {
 
 sv_status sv_run_write(const sv_run *run, sv_error *err) {
     char *rows = sv_path_join(run->folder, "epochs.jsonl"), *csv = sv_path_join(run->folder, "hypnogram.csv");
-    char *edf = sv_path_join(run->folder, "hypnogram.edf");
+    char *edf = sv_path_join(run->folder, "hypnogram.edf"), *summary = sv_path_join(run->folder, "summary.json");
     signed char *stages = sv_output_stages(run->rows);
     const sv_start_time *start = &run->subject.info->start;
-    sv_status s = rows && csv && edf && stages ? SV_OK : sv_fail_memory(err, "paths", 0);
+    sv_status s = rows && csv && edf && summary && stages ? SV_OK : sv_fail_memory(err, "paths", 0);
+    /* a summary vouches for the files beside it: that of an earlier result goes before they do */
+    if (!s && unlink(summary) != 0 && errno != ENOENT) s = sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot remove", summary);
     if (!s) s = sv_output_rows(rows, run->rows, err);
     if (!s) s = sv_output_hypnogram_csv(csv, run->rows, start, err);
     if (!s) s = sv_hypnogram_write_edf(edf, stages, run->subject.night.n_epochs,
@@ -88,6 +91,7 @@ sv_status sv_run_write(const sv_run *run, sv_error *err) {
     free(rows);
     free(csv);
     free(edf);
+    free(summary);
     free(stages);
     return s;
 }

@@ -3,7 +3,7 @@
  *
  *   sv_run_open   recording, channels, filters, prompt; finds out what an earlier run has left
  *   sv_run_ask    draws, embeds and asks in parallel; every row is on disk at once (journal.h)
- *   sv_run_write  epochs.jsonl, hypnogram.csv, hypnogram.edf
+ *   sv_run_write  epochs.jsonl, hypnogram.csv, hypnogram.edf; takes the summary of an earlier result away first
  *   sv_run_finish summary.json, which marks the folder as complete, and the end of the journal
  */
 #ifndef SV_STAGE_RUN_H

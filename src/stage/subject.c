@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "psg/subject_name.h"
 
 static bool parse_clock(const char *text, int *second_of_day) {
@@ -64,7 +65,8 @@ static sv_status lights(sv_subject *s, const sv_stage_options *o, sv_error *err)
     s->last_epoch = (int)fmin(fmax(floor(on_s / SV_EPOCH_S), 0), n);
     if (s->last_epoch - s->first_epoch >= 1) return SV_OK;
     return sv_fail(err, SV_ERR_USAGE,
-                   "no epoch lies between lights off (%s) and lights on (%s): the recording has %d epochs",
+                   "no epoch lies between lights off (%s) and lights on (%s): the recording has %d epochs; a clock time means the "
+                   "first one at or after its start, +0 its start",
                    o->lights_off ? o->lights_off : "start", o->lights_on ? o->lights_on : "end", s->night.n_epochs);
 }
 
@@ -82,7 +84,7 @@ static sv_status open_all(const char *path, const sv_stage_options *o, sv_subjec
     s->filters.anti_alias = o->anti_alias;
     s->filters.detected_mains_hz = s->quality.mains_hz;
     if (!status) status = sv_night_prepare(s->recording, &s->montage, &s->filters, &s->night, err);
-    if (status) return err ? sv_error_prefix(err, "%s", path) : status;
+    if (status) return status;
     if (o->hypnogram_path) {
         status = sv_hypnogram_load(o->hypnogram_path, s->info, s->night.n_epochs, &s->truth, err);
         if (status) return status;

@@ -10,7 +10,7 @@
 #include "sleep/hypnogram.h"
 
 typedef struct sv_subject {
-    char *name;                 /* of the file, without folder and ending */
+    char *name;                 /* of the file, without folder and ending; UTF-8 */
     sv_recording *recording;
     const sv_recording_info *info; /* borrowed from recording */
     sv_montage montage;

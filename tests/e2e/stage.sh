@@ -27,6 +27,9 @@ sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/a" -t 2 --
 check_folder "$work/a" 30
 grep -q '"agreement":{' "$work/a.json" || fail "no agreement"
 sv eval "$work/a" >/dev/null
+accuracy=$(sed -n 's/.*"unparsed_is_error":{[^}]*"accuracy":\([0-9.]*\).*/\1/p' "$work/a.json")
+sv stage "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/a" 2>"$work/err"
+grep -q "against the scorer: accuracy $(LC_ALL=C awk "BEGIN { printf \"%.3f\", $accuracy }"), kappa [0-9]" "$work/err" || fail "agreement: $accuracy"
 
 echo "-- the same bytes at any number of threads"
 sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/b" -t 1
@@ -84,6 +87,33 @@ echo "-- one channel only"
 sv stage -q "$work/night.edf" -o "$work/one" -c F4= -c O2= -c LOC= -c ROC= -c Chin=
 check_folder "$work/one" 30
 
+echo "-- file names that are not UTF-8: two recordings are not taken for one"
+"$demo" --hours 0.25 --seed 1 "$work/$(printf 'n\xe4cht.edf')" >/dev/null
+"$demo" --hours 0.25 --seed 2 "$work/$(printf 'n\xe5cht.edf')" >/dev/null
+sv stage -q "$work/$(printf 'n\xe4cht.edf')" -o "$work/latin"
+grep -q '"sha256"' <(grep -A2 '"recording"' "$work/latin/summary.json") || fail "the recording is not in the provenance"
+grep -q '"subject": "n' "$work/latin/summary.json" || fail "the subject has no name"
+code=0; sv stage -q "$work/$(printf 'n\xe5cht.edf')" -o "$work/latin" 2>"$work/err" || code=$?
+((code == 1)) || fail "another recording passed for the one that was done: $code"
+
+echo "-- what cannot be read leaves no folder, and does not keep the others from being staged"
+head -c 1000 "$work/night.edf" >"$work/bad.edf"
+code=0; sv stage -q "$work/bad.edf" "$work/missing.edf" "$work/night.edf" -o "$work/some" 2>"$work/err" || code=$?
+((code == 1)) || fail "bad recordings: exit status $code"
+check_folder "$work/some/night" 30
+[[ ! -e $work/some/bad && ! -e $work/some/missing ]] || fail "an empty folder is left"
+
+echo "-- a replacement that fails takes the old summary with it"
+cp -r "$work/a" "$work/torn"
+rm "$work/torn/report.html" && mkdir "$work/torn/report.html"
+code=0; sv stage -q "$work/night.edf" -o "$work/torn" --track coarse --force 2>"$work/err" || code=$?
+((code == 3)) || fail "an output that cannot be written: exit status $code"
+[[ ! -e $work/torn/summary.json ]] || fail "the summary of the old result stands beside new rows"
+rmdir "$work/torn/report.html"
+sv stage "$work/night.edf" -o "$work/torn" --track coarse 2>"$work/err"
+grep -q '30 taken over' "$work/err" || fail "the rows of the failed run are lost"
+check_folder "$work/torn" 30
+
 recordings=$SHARED/data/recordings
 if [[ -d $recordings ]]; then
   echo "-- real recordings"
@@ -92,6 +122,7 @@ if [[ -d $recordings ]]; then
   sv stage "$recordings/sleep-edf/SC4001E0-first-300s.edf" -o "$work/sc" \
     --hypnogram "$recordings/sleep-edf/SC4001EC-Hypnogram.edf" 2>"$work/err"
   check_folder "$work/sc" 10
+  grep -Eq 'against the scorer: accuracy 0\.[0-9]{3}, kappa' "$work/err" || fail "the agreement is not said"
   grep -q substitute "$work/err" || fail "substitutes are not said"
   [[ $(grep -c '"stage":"W"' "$work/sc/epochs.jsonl") == 10 ]] || fail "the scorer's stages are not beside the rows"
 else

@@ -83,7 +83,11 @@ static void reads_more_and_never_guesses(void **state) {
                  {"{\"sleep_stage\": \"N4\"}", -1, ""},
                  {"{\"sleep_stage\": 2}", -1, ""},
                  {"{\"sleep_stage\": \"N", -1, ""},
-                 {"The stage is N2.", -1, ""},
+                 {"{\"answer\": {\"sleep_stage\": \"N2\"}}", 2, ""},
+        {"{\"alternatives\": [{\"sleep_stage\": \"N1\"}], \"sleep_stage\": \"unsure\"}", -1, ""},
+        {"{\"alternatives\": [{\"sleep_stage\": \"N1\"}], \"sleep_st", -1, ""},
+        {"a set {a, b and {\"sleep_stage\": \"N2\"}", 2, ""},
+        {"The stage is N2.", -1, ""},
                  {"", -1, ""},
                  {"{{{{{{", -1, ""},
                  {"{\"stage\": \"N2\"}", -1, ""}};

@@ -154,6 +154,34 @@ static void journal_goes_on(void **state) {
     assert_false(sv_file_exists(in_folder("epochs.jsonl.part")));
 }
 
+static void only_one_run_has_the_journal(void **state) {
+    (void)state;
+    sv_journal *first, *second;
+    sv_error err;
+    ASSERT_OK(sv_journal_open(folder, "p", 4, false, &first, &err), err);
+    ASSERT_OK(sv_journal_add(first, a_row(2, 4), &err), err);
+    assert_int_equal(sv_journal_open(folder, "p", 4, true, &second, &err), SV_ERR_INPUT);
+    assert_non_null(strstr(err.message, "another run"));
+    sv_journal_close(first);
+    ASSERT_OK(sv_journal_open(folder, "p", 4, false, &second, &err), err);
+    assert_int_equal(sv_journal_n_rows(second), 1);
+    sv_journal_remove(second);
+    sv_journal_close(second);
+}
+
+static void foreign_bytes_become_utf8(void **state) {
+    (void)state;
+    static const struct { const char *text, *expected; } cases[] = {
+        {"", ""}, {"n\xc3\xa4" "cht", "n\xc3\xa4" "cht"}, {"n\xe4" "cht", "n\ufffd" "cht"}, {"\xed\xa0\x80", "\ufffd\ufffd\ufffd"},
+        {"x\xe2\x80", "x\ufffd\ufffd"}};
+    for (size_t i = 0; i < SV_COUNT(cases); i++) {
+        json_t *string = sv_json_string(cases[i].text);
+        assert_non_null(string);
+        assert_string_equal(json_string_value(string), cases[i].expected);
+        json_decref(string);
+    }
+}
+
 static void hostile_journals_are_survived(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -234,7 +262,8 @@ static void plots_have_every_epoch(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moments), cmocka_unit_test(prompts), cmocka_unit_test(rows_say_what_was_found),
-        cmocka_unit_test(journal_goes_on), cmocka_unit_test(hostile_journals_are_survived),
+        cmocka_unit_test(journal_goes_on), cmocka_unit_test(only_one_run_has_the_journal),
+        cmocka_unit_test(foreign_bytes_become_utf8), cmocka_unit_test(hostile_journals_are_survived),
         cmocka_unit_test(pages_cannot_be_broken_out_of), cmocka_unit_test(small_pictures_stay_close),
         cmocka_unit_test(plots_have_every_epoch)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
