@@ -177,12 +177,17 @@ static sv_status bench_start(bench *b, const char *folder, sv_error *err) {
     return SV_OK;
 }
 
+static bool on_cancelled(void *context) {
+    (void)context;
+    return sv_cli_interrupted();
+}
+
 /* The steps of `stage` on a recording of the user, in a folder that is removed again. */
 static sv_status bench_night(bench *b, const char *recording, int n_threads, sv_error *err) {
     char folder[] = "/tmp/sleepvlm-bench-XXXXXX", command[64], beside[96];
     if (!mkdtemp(folder)) return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot create", folder);
     sv_run run;
-    sv_stage_options options = {.n_threads = n_threads};
+    sv_stage_options options = {.n_threads = n_threads, .cancelled = on_cancelled};
     double t0 = now_s(), t1 = t0, t2 = t0, t3 = t0;
     sv_status s = sv_run_open(recording, b->model, folder, &options, &run, err);
     if (!s) {
@@ -249,13 +254,15 @@ static int run(int argc, char **argv) {
     while ((letter = getopt_long(argc, argv, "m:t:h", options, NULL)) != -1) {
         switch (letter) {
             case 'm': model = optarg; break;
-            case 't': n_threads = atoi(optarg); break;
+            case 't':
+                if (sv_cli_threads(&sv_cmd_bench, optarg, &n_threads)) return sv_exit_code(SV_ERR_USAGE);
+                break;
             case 'j': json = true; break;
             case 'h': return sv_cli_help(&sv_cmd_bench);
             default: return sv_cli_usage(&sv_cmd_bench, "the option is not known or lacks its value");
         }
     }
-    if (argc - optind > 1 || n_threads < 0) return sv_cli_usage(&sv_cmd_bench, "at most one recording, and N > 0 threads");
+    if (argc - optind > 1) return sv_cli_usage(&sv_cmd_bench, "name at most one recording");
     bench b = {.rows = json_array()};
     sv_error err;
     sv_status s = run_all(&b, model, optind < argc ? argv[optind] : NULL, n_threads, &err);

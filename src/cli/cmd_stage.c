@@ -36,16 +36,6 @@ static int parse_track(arguments *a, const char *text) {
     return sv_cli_usage(&sv_cmd_stage, "--track must be fine or coarse, found '%s'", text);
 }
 
-static int parse_threads(arguments *a, const char *text) {
-    char *end;
-    long n = strtol(text, &end, 10);
-    if (*end || end == text || n < 1 || n > 1024) {
-        return sv_cli_usage(&sv_cmd_stage, "--threads must be a number from 1 to 1024, found '%s'", text);
-    }
-    a->options.n_threads = (int)n;
-    return 0;
-}
-
 static int add_channel(arguments *a, const char *text) {
     if (!sv_grow(&a->channels, a->n_channels, &a->channels_capacity, sizeof *a->channels)) {
         return sv_exit_code(SV_ERR_MEMORY);
@@ -68,7 +58,7 @@ static int take_option(arguments *a, int letter, const char *value) {
         case 'a': o->anti_alias = true; return 0;
         case 'F': o->lights_off = value; return 0;
         case 'N': o->lights_on = value; return 0;
-        case 't': return parse_threads(a, value);
+        case 't': return sv_cli_threads(&sv_cmd_stage, value, &o->n_threads);
         case 'f': o->force = true; return 0;
         case 'j': a->json = true; return 0;
         case 'q': a->quiet = true; return 0;

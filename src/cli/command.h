@@ -1,5 +1,5 @@
 /*
- * command.h - what a command of the program is. Each lives in its own cmd_NAME.c and is listed in main.c.
+ * command.h - what a command of the program is. Each lives in its own cmd_NAME.c and is listed in commands.def.
  */
 #ifndef SV_CLI_COMMAND_H
 #define SV_CLI_COMMAND_H
@@ -19,6 +19,9 @@ int sv_cli_fail(const sv_command *command, const sv_error *err);
 
 /* Prints a usage error with a hint at --help; returns 2. */
 int sv_cli_usage(const sv_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Reads the value of --threads. Returns 0, or the exit status after a usage error. */
+int sv_cli_threads(const sv_command *command, const char *text, int *out);
 
 /* Prints the help of the command to stdout; returns 0. */
 int sv_cli_help(const sv_command *command);

@@ -1,8 +1,11 @@
 /* main.c - the table of commands, and what all of them share: help, errors, signals. */
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
@@ -13,17 +16,19 @@ static const sv_command *const commands[] = {
 #undef SV_COMMAND
     NULL};
 
-static volatile sig_atomic_t n_interrupts;
+static atomic_int n_interrupts; /* not sig_atomic_t: other threads read it */
 
 static void on_interrupt(int signal_number) {
     /* the first asks the command to stop in order; the second means it */
-    if (n_interrupts++) {
+    int interrupted_errno = errno;
+    if (atomic_fetch_add(&n_interrupts, 1)) {
         signal(signal_number, SIG_DFL);
         raise(signal_number);
     }
+    errno = interrupted_errno;
 }
 
-bool sv_cli_interrupted(void) { return n_interrupts > 0; }
+bool sv_cli_interrupted(void) { return atomic_load(&n_interrupts) > 0; }
 
 int sv_cli_fail(const sv_command *command, const sv_error *err) {
     fprintf(stderr, "sleepvlm %s: %s\n", command->name, err->message);
@@ -38,6 +43,16 @@ int sv_cli_usage(const sv_command *command, const char *format, ...) {
     fprintf(stderr, "\nTry 'sleepvlm help %s'.\n", command->name);
     va_end(args);
     return sv_exit_code(SV_ERR_USAGE);
+}
+
+int sv_cli_threads(const sv_command *command, const char *text, int *out) {
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (*end || end == text || n < 1 || n > 1024) {
+        return sv_cli_usage(command, "--threads must be a number from 1 to 1024, found '%s'", text);
+    }
+    *out = (int)n;
+    return 0;
 }
 
 int sv_cli_help(const sv_command *command) {
@@ -74,6 +89,18 @@ static int help(const char *name) {
     return sv_exit_code(SV_ERR_USAGE);
 }
 
+static int run_command(const char *name, int argc, char **argv) {
+    if (strcmp(name, "--version") == 0) {
+        printf("sleepvlm %s\n", sv_version());
+        return 0;
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        return help(argc > 2 ? argv[2] : NULL);
+    }
+    const sv_command *command = find(name);
+    return command ? command->run(argc - 1, argv + 1) : help(name);
+}
+
 int main(int argc, char **argv) {
     setlocale(LC_CTYPE, ""); /* not LC_NUMERIC: numbers in files have a point */
     struct sigaction action = {.sa_handler = on_interrupt};
@@ -86,16 +113,7 @@ int main(int argc, char **argv) {
         print_overview(stderr);
         return sv_exit_code(SV_ERR_USAGE);
     }
-    if (strcmp(first, "--version") == 0) {
-        printf("sleepvlm %s\n", sv_version());
-        return 0;
-    }
-    if (strcmp(first, "help") == 0 || strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0) {
-        return help(argc > 2 ? argv[2] : NULL);
-    }
-    const sv_command *command = find(first);
-    if (!command) return help(first);
-    int status = command->run(argc - 1, argv + 1);
+    int status = run_command(first, argc, argv);
     if (fflush(stdout) != 0 && status == 0) {
         perror("sleepvlm: cannot write to standard output");
         return sv_exit_code(SV_ERR_OUTPUT);
