@@ -8,8 +8,10 @@ void sv_utf8_append(sv_strbuf *out, const char *text, size_t len) {
     for (size_t i = 0; i < len;) {
         utf8proc_int32_t code;
         utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &code);
-        if (n > 0) sv_strbuf_append(out, text + i, (size_t)n);
-        else sv_strbuf_puts(out, "\ufffd");
+        if (n > 0)
+            sv_strbuf_append(out, text + i, (size_t)n);
+        else
+            sv_strbuf_puts(out, "\ufffd");
         i += n > 0 ? (size_t)n : 1;
     }
 }

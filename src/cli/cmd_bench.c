@@ -229,12 +229,17 @@ static sv_status bench_start(bench *b, const char *folder, sv_error *err) {
     return SV_OK;
 }
 
+static bool on_cancelled(void *context) {
+    (void)context;
+    return sv_cli_interrupted();
+}
+
 /* The steps of `stage` on a recording of the user, in a folder that is removed again. */
 static sv_status bench_night(bench *b, const char *recording, int n_threads, sv_error *err) {
     char folder[] = "/tmp/sleepvlm-bench-XXXXXX", command[64], beside[96];
     if (!mkdtemp(folder)) return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot create", folder);
     sv_run run;
-    sv_stage_options options = {.n_threads = n_threads};
+    sv_stage_options options = {.n_threads = n_threads, .cancelled = on_cancelled};
     double t0 = now_s(), t1 = t0, t2 = t0, t3 = t0;
     sv_status s = sv_run_open(recording, b->model, folder, &options, &run, err);
     if (!s) {

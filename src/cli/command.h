@@ -1,5 +1,5 @@
 /*
- * command.h - what a command of the program is. Each lives in its own cmd_NAME.c and is listed in main.c.
+ * command.h - what a command of the program is. Each lives in its own cmd_NAME.c and is listed in commands.def.
  */
 #ifndef SV_CLI_COMMAND_H
 #define SV_CLI_COMMAND_H
@@ -30,6 +30,6 @@ int sv_cli_parse_threads(const sv_command *command, const char *text, int *out);
 bool sv_cli_interrupted(void);
 
 extern const sv_command sv_cmd_bench, sv_cmd_eval, sv_cmd_features, sv_cmd_generate, sv_cmd_info, sv_cmd_render,
-    sv_cmd_report, sv_cmd_stage, sv_cmd_tokenize;
+    sv_cmd_stage, sv_cmd_tokenize;
 
 #endif

@@ -1,4 +1,5 @@
 /* main.c - the table of commands, and what all of them share: help, errors, signals. */
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,14 +16,16 @@ static const sv_command *const commands[] = {
 #undef SV_COMMAND
     NULL};
 
-static atomic_int n_interrupts; /* lock-free: a handler may touch it, and worker threads read it */
+static atomic_int n_interrupts; /* not sig_atomic_t: other threads read it */
 
 static void on_interrupt(int signal_number) {
     /* the first asks the command to stop in order; the second means it */
+    int interrupted_errno = errno;
     if (atomic_fetch_add(&n_interrupts, 1)) {
         signal(signal_number, SIG_DFL);
         raise(signal_number);
     }
+    errno = interrupted_errno;
 }
 
 bool sv_cli_interrupted(void) { return atomic_load(&n_interrupts) > 0; }
@@ -86,6 +89,18 @@ static int help(const char *name) {
     return sv_exit_code(SV_ERR_USAGE);
 }
 
+static int run_command(const char *name, int argc, char **argv) {
+    if (strcmp(name, "--version") == 0) {
+        printf("sleepvlm %s\n", sv_version());
+        return 0;
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        return help(argc > 2 ? argv[2] : NULL);
+    }
+    const sv_command *command = find(name);
+    return command ? command->run(argc - 1, argv + 1) : help(name);
+}
+
 int main(int argc, char **argv) {
     setlocale(LC_CTYPE, ""); /* not LC_NUMERIC: numbers in files have a point */
     struct sigaction action = {.sa_handler = on_interrupt};
@@ -98,16 +113,7 @@ int main(int argc, char **argv) {
         print_overview(stderr);
         return sv_exit_code(SV_ERR_USAGE);
     }
-    if (strcmp(first, "--version") == 0) {
-        printf("sleepvlm %s\n", sv_version());
-        return 0;
-    }
-    if (strcmp(first, "help") == 0 || strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0) {
-        return help(argc > 2 ? argv[2] : NULL);
-    }
-    const sv_command *command = find(first);
-    if (!command) return help(first);
-    int status = command->run(argc - 1, argv + 1);
+    int status = run_command(first, argc, argv);
     if (fflush(stdout) != 0 && status == 0) {
         perror("sleepvlm: cannot write to standard output");
         return sv_exit_code(SV_ERR_OUTPUT);

@@ -27,7 +27,9 @@ sv_status sv_model_path_find(const char *name, char **out, sv_error *err) {
     char program[PATH_MAX], path[2 * PATH_MAX];
     *out = NULL;
     if (is_folder(name)) {
-        *out = sv_strndup(name, strlen(name));
+        size_t len = strlen(name);
+        while (len > 1 && name[len - 1] == '/') len--; /* results name the model by the last part */
+        *out = sv_strndup(name, len);
         return *out ? SV_OK : sv_fail_memory(err, "path", strlen(name));
     }
     program_folder(program);

@@ -26,6 +26,15 @@ expect 2 '--help\|help' stage --no-such-option
 expect 2 'mains' stage "$night" -o "$work/x" --mains 55
 expect 2 'lights-off' stage "$night" -o "$work/x" --lights-off soon
 expect 2 'threads' stage "$night" -o "$work/x" -t 0
+expect 2 'threads' bench -t 2x
+expect 2 'one recording' bench "$night" "$night"
+if [[ -w /dev/full ]]; then
+  for arguments in --version help 'help stage' 'stage --help'; do
+    code=0
+    "$SLEEPVLM" $arguments >/dev/full 2>"$work/err" || code=$?
+    ((code == 3)) || fail "exit status $code instead of 3 when nothing can be written: $arguments"
+  done
+fi
 expect 1 'no model' stage "$night" -o "$work/x" --model "$work/none"
 
 echo "-- recordings"

@@ -83,6 +83,11 @@ check_folder "$work/many/long" 120
 grep -q '"TIB": 9.0' "$work/many/night/summary.json" || fail "lights are not used"
 ! grep -q '"reasoning_text":"[^"]' "$work/many/night/epochs.jsonl" || fail "coarse answers have a rationale"
 
+echo "-- the model's folder may be given with a slash: same model, same warning"
+sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/slash" -m "$SOURCE/models/nano/"
+grep -q '"name": "nano"' "$work/slash/summary.json" || fail "the model has no name"
+grep -q 'do not use it on people' "$work/slash/report.html" || fail "the report does not say what nano is"
+
 echo "-- one channel only"
 sv stage -q "$work/night.edf" -o "$work/one" -c F4= -c O2= -c LOC= -c ROC= -c Chin=
 check_folder "$work/one" 30
