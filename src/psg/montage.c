@@ -386,13 +386,26 @@ static sv_status settle_choices(const search *s, const sv_channel_choice *choice
     return SV_OK;
 }
 
-static sv_status fail_without_roles(const sv_recording_info *info, sv_error *err) {
+bool sv_montage_has_eeg(const sv_montage *montage) {
+    return montage->roles[SV_ROLE_F4].present || montage->roles[SV_ROLE_C4].present || montage->roles[SV_ROLE_O2].present;
+}
+
+/* Why a channel that was there is not used, "" when none was passed over. */
+static const char *first_passed_over(const sv_montage *montage) {
+    for (int role = 0; role < SV_N_ROLES; role++) {
+        if (strstr(montage->roles[role].reason, "passed over")) return montage->roles[role].reason;
+    }
+    return "";
+}
+
+static sv_status fail_without_roles(const sv_recording_info *info, const sv_montage *montage, sv_error *err) {
     sv_strbuf list = {0};
+    const char *reason = first_passed_over(montage);
     sv_labels_list(info, &list);
     sv_status status = sv_fail(err, SV_ERR_INPUT,
-                               "none of the six channels (F4, C4, O2, LOC, ROC, Chin) was found; name them with "
-                               "--channel ROLE=LABEL; the file has: %s",
-                               sv_strbuf_text(&list));
+                               "no channel can be used for F4, C4, O2, LOC, ROC or Chin. %s%sName channels with --channel "
+                               "ROLE=LABEL; the file has: %s",
+                               reason, reason[0] ? " " : "", sv_strbuf_text(&list));
     sv_strbuf_free(&list);
     return status;
 }
@@ -413,7 +426,7 @@ sv_status sv_montage_find(const sv_recording_info *info, const sv_channel_choice
     if ((status = settle_choices(&s, choices, n_choices, settled, err))) goto done;
     find_roles(&s, settled);
     for (int role = 0; role < SV_N_ROLES; role++) any |= out->roles[role].present;
-    if (!any) status = fail_without_roles(info, err);
+    if (!any) status = fail_without_roles(info, out, err);
 done:
     if (status && info->path) sv_error_prefix(err, "%s", info->path);
     free(labels);

@@ -26,6 +26,9 @@ typedef struct sv_montage {
     sv_derivation roles[SV_N_ROLES];
 } sv_montage;
 
+/* Is one of F4, C4, O2 present? Sleep cannot be staged without an EEG. */
+bool sv_montage_has_eeg(const sv_montage *montage);
+
 /* One override: role = label[-reference] as written in the file; an empty label switches the role off. */
 typedef struct sv_channel_choice {
     sv_role role;

@@ -79,10 +79,6 @@ static void put_warnings(sv_strbuf *out, const sv_report_input *in) {
         int n = (int)sv_json_int(counts, counted[k].key, 0);
         if (n) sv_strbuf_printf(out, "<li>%d %s</li>", n, counted[k].text);
     }
-    if (strcmp(text_at(json_object_get(in->summary, "provenance"), "model", "name"), "nano") == 0) {
-        sv_strbuf_puts(out, "<li>The embedded model was trained on simulated nights only. Its limits are in its model card; "
-                            "do not use it on people.</li>");
-    }
     sv_strbuf_puts(out, "</ul></div>");
 }
 

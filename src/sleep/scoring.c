@@ -40,7 +40,7 @@ static bool is_multiple(double x, double of) { return fabs(x - of * round(x / of
 static void settle(sv_scoring *scoring, double shift_s, sv_hypnogram *out) {
     bool thirty = true, twenty = true;
     qsort(scoring->items, scoring->n, sizeof *scoring->items, by_onset);
-    out->first_scored_s = NAN;
+    out->first_scored_s = out->last_scored_s = NAN;
     for (size_t i = 0; i < scoring->n; i++) {
         sv_scored *item = &scoring->items[i];
         if (item->duration_s <= 0) {
@@ -50,6 +50,7 @@ static void settle(sv_scoring *scoring, double shift_s, sv_hypnogram *out) {
         item->onset_s += shift_s;
         if (item->stage == SV_STAGE_NONE) continue;
         if (isnan(out->first_scored_s)) out->first_scored_s = item->onset_s;
+        out->last_scored_s = fmax(out->last_scored_s, item->onset_s + item->duration_s); /* fmax leaves a NaN out */
         thirty = thirty && is_multiple(item->duration_s, 30);
         twenty = twenty && is_multiple(item->duration_s, 20);
     }

@@ -180,7 +180,8 @@ sv_status sv_ask_night(sv_run *run, sv_error *err) {
     asking a = {.run = run,
                 .row_context = {.subject = run->subject.name,
                                 .n_epochs = run->subject.night.n_epochs,
-                                .truth = run->subject.truth.stages}};
+                                .truth = run->subject.truth.stages,
+                                .has_eeg = sv_montage_has_eeg(&run->subject.montage)}};
     pthread_mutex_init(&a.lock, NULL);
     sv_status s = set_up(&a, err);
     if (!s) {

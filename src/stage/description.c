@@ -21,6 +21,15 @@ json_t *sv_channels_to_json(const sv_recording_info *info, const sv_montage *mon
     return channels;
 }
 
+/* What a reader must know about how a role is made, NULL when it is what the role asks for. */
+static const char *warning_kind(const sv_recording_info *info, const sv_derivation *d) {
+    if (!d->present) return "absent";
+    if (d->substitute) return "substitute";
+    bool assumed = sv_signal_unit_missing(&info->signals[d->plus]) ||
+                   (d->minus >= 0 && sv_signal_unit_missing(&info->signals[d->minus]));
+    return assumed ? "unit" : NULL;
+}
+
 json_t *sv_warnings_to_json(const sv_recording_info *info, const sv_montage *montage, const sv_quality *quality) {
     json_t *list = json_array();
     for (int i = 0; i < info->n_warnings; i++) {
@@ -34,9 +43,14 @@ json_t *sv_warnings_to_json(const sv_recording_info *info, const sv_montage *mon
     }
     for (int r = 0; r < SV_N_ROLES; r++) {
         const sv_derivation *d = &montage->roles[r];
-        if (d->present && !d->substitute) continue;
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "kind", d->present ? "substitute" : "absent", "role",
-                                              sv_role_name((sv_role)r), "text", d->reason));
+        const char *kind = warning_kind(info, d);
+        if (!kind) continue;
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "kind", kind, "role", sv_role_name((sv_role)r), "text",
+                                              d->reason));
+    }
+    if (!sv_montage_has_eeg(montage)) {
+        json_array_append_new(list, json_pack("{s:s,s:n,s:s}", "kind", "absent", "role", "text",
+                                              "No EEG is used: sleep cannot be staged without one. Do not trust these stages."));
     }
     return list;
 }

@@ -12,7 +12,8 @@
 json_t *sv_channels_to_json(const sv_recording_info *info, const sv_montage *montage, const sv_night *night);
 
 /* [{kind, role or null, text}]: repairs of the file ("file"), what the quality check found ("signal", with onset_s and
- * duration_s), and roles filled by a "substitute" or "absent". */
+ * duration_s), and roles filled by a "substitute", "absent", or read in a "unit" that the file does not
+ * give. */
 json_t *sv_warnings_to_json(const sv_recording_info *info, const sv_montage *montage, const sv_quality *quality);
 
 #endif

@@ -39,14 +39,14 @@ static void keep(sv_journal *j, json_t *row) {
     j->n_rows++;
 }
 
-/* Takes over the rows of text; *good_len is the length up to the end of the last whole line. */
-static void take_over(sv_journal *j, const char *text, size_t len, size_t *good_len) {
+/* Takes over the rows of the whole lines of text; returns the length of these lines. */
+static size_t take_over(sv_journal *j, const char *text, size_t len) {
     const char *end = text + len, *line = text;
     for (const char *stop; line < end && (stop = memchr(line, '\n', (size_t)(end - line))); line = stop + 1) {
-        json_t *row;
-        if (line != text && sv_json_parse(line, (size_t)(stop - line), "journal", &row, NULL) == SV_OK) keep(j, row);
+        json_t *row; /* the first line of a journal has no epoch: keep() leaves it out */
+        if (sv_json_parse(line, (size_t)(stop - line), "journal", &row, NULL) == SV_OK) keep(j, row);
     }
-    *good_len = (size_t)(line - text);
+    return (size_t)(line - text);
 }
 
 static sv_status write_line(sv_journal *j, const json_t *value, sv_error *err) {
@@ -89,7 +89,7 @@ static sv_status begin(sv_journal *j, const char *fingerprint, sv_error *err) {
 
 static sv_status go_on(sv_journal *j, const char *fingerprint, bool force, sv_error *err) {
     char *text;
-    size_t len, good_len;
+    size_t len;
     sv_status s = sv_file_read(j->path, MAX_JOURNAL_BYTES, &text, &len, err);
     if (s) return s;
     const char *stop = memchr(text, '\n', len);
@@ -103,7 +103,7 @@ static sv_status go_on(sv_journal *j, const char *fingerprint, bool force, sv_er
         }
         return begin(j, fingerprint, err);
     }
-    take_over(j, text, len, &good_len);
+    size_t good_len = take_over(j, text, len);
     free(text);
     return cut(j, good_len, err);
 }
@@ -153,6 +153,20 @@ sv_status sv_journal_add(sv_journal *j, json_t *row, sv_error *err) {
     }
     keep(j, row);
     return SV_OK;
+}
+
+sv_status sv_journal_take_finished(sv_journal *j, const char *path, sv_error *err) {
+    char *text;
+    size_t len;
+    sv_status s = sv_file_read(path, MAX_JOURNAL_BYTES, &text, &len, err);
+    if (s) return s;
+    int n_before = j->n_rows;
+    take_over(j, text, len);
+    free(text);
+    for (int i = 0; !s && j->n_rows > n_before && i < j->n_epochs; i++) {
+        if (j->rows[i]) s = write_line(j, j->rows[i], err);
+    }
+    return s;
 }
 
 json_t *sv_journal_rows(const sv_journal *j) {

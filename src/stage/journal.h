@@ -25,6 +25,9 @@ int sv_journal_n_rows(const sv_journal *journal);
 /* Takes the row (its reference also on failure) and puts it on disk. */
 sv_status sv_journal_add(sv_journal *journal, json_t *row, sv_error *err);
 
+/* Puts the rows of a finished epochs.jsonl into the journal, so that the files made from them can be made again. */
+sv_status sv_journal_take_finished(sv_journal *journal, const char *path, sv_error *err);
+
 /* All rows by epoch, as a new array. Every epoch must have its row. */
 json_t *sv_journal_rows(const sv_journal *journal);
 

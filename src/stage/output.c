@@ -90,6 +90,19 @@ static void add_truth_warnings(json_t *list, const sv_subject *s) {
         add_warning(list, "hypnogram", "The scorer used 20-s pages: of each three, the first and the third give our 30-s epochs "
                                        "their stage.");
     }
+    int n_unscored = 0, n = s->night.n_epochs;
+    for (int i = 0; i < n; i++) n_unscored += s->truth.stages[i] == SV_STAGE_NONE;
+    if (n_unscored) {
+        snprintf(text, sizeof text, "The scorer gave no stage to %d of the %d epochs; they do not count in the agreement.",
+                 n_unscored, n);
+        add_warning(list, "hypnogram", text);
+    }
+    double beyond_s = s->truth.last_scored_s - (double)n * SV_EPOCH_S;
+    if (beyond_s >= SV_EPOCH_S) {
+        snprintf(text, sizeof text, "The scorer's stages go on for %ld s after the last epoch: is it the hypnogram of this recording?",
+                 lround(beyond_s));
+        add_warning(list, "hypnogram", text);
+    }
     double off_s = fmod(s->truth.first_scored_s, SV_EPOCH_S);
     if (off_s > 0.5 && off_s < SV_EPOCH_S - 0.5) {
         snprintf(text, sizeof text, "The scorer's epochs begin %d s after ours: each of ours was given the stage that fills most of "
@@ -142,8 +155,8 @@ static json_t *statistics_of(const sv_subject *s, const signed char *stages) {
     return sv_sleep_statistics_to_json(&statistics);
 }
 
-sv_status sv_output_summary(const sv_subject *s, const json_t *provenance, const char *fingerprint, const json_t *rows,
-                            json_t **out, sv_error *err) {
+sv_status sv_output_summary(const sv_subject *s, const sv_stage_prompt *prompt, const json_t *provenance,
+                            const char *fingerprint, const json_t *rows, json_t **out, sv_error *err) {
     signed char *stages = sv_output_stages(rows);
     if (!stages) return sv_fail_memory(err, "stages", json_array_size(rows));
     json_t *summary = json_object();
@@ -155,6 +168,7 @@ sv_status sv_output_summary(const sv_subject *s, const json_t *provenance, const
     json_object_set_new(summary, "counts", counts_of(rows));
     json_t *warnings = sv_warnings_to_json(s->info, &s->montage, &s->quality);
     add_truth_warnings(warnings, s);
+    if (prompt->warning) add_warning(warnings, "model", prompt->warning);
     if (!sv_output_start_fits_edf(&s->info->start)) {
         add_warning(warnings, "file", "The year of the recording is outside of 1985 to 2084, which EDF cannot hold: "
                                       "hypnogram.edf has no start time.");

@@ -5,6 +5,7 @@
 #define SV_STAGE_OUTPUT_H
 
 #include "base/json.h"
+#include "stage/prompt.h"
 #include "stage/subject.h"
 
 /* One compact object a line. */
@@ -21,7 +22,7 @@ bool sv_output_start_fits_edf(const sv_start_time *start);
 signed char *sv_output_stages(const json_t *rows);
 
 /* summary.json as an object: provenance, counts, statistics, agreement with the scorer, warnings. */
-sv_status sv_output_summary(const sv_subject *subject, const json_t *provenance, const char *fingerprint,
-                            const json_t *rows, json_t **out, sv_error *err);
+sv_status sv_output_summary(const sv_subject *subject, const sv_stage_prompt *prompt, const json_t *provenance,
+                            const char *fingerprint, const json_t *rows, json_t **out, sv_error *err);
 
 #endif

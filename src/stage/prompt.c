@@ -36,7 +36,7 @@ static sv_status load_system(const char *path, sv_stage_prompt *out, sv_error *e
     return s;
 }
 
-static sv_status load_answer_order(const char *folder, sv_stage_prompt *out, sv_error *err) {
+static sv_status load_card(const char *folder, sv_stage_prompt *out, sv_error *err) {
     char *path = sv_path_join(folder, "sleepvlm.json");
     if (!path) return sv_fail_memory(err, "path", strlen(folder));
     sv_status s = SV_OK;
@@ -49,6 +49,8 @@ static sv_status load_answer_order(const char *folder, sv_stage_prompt *out, sv_
             s = sv_fail(err, SV_ERR_INPUT, "%s: answer_order must be \"stage_first\" or \"rationale_first\", found \"%s\"",
                         path, order);
         }
+        const char *warning = sv_json_text(card, "warning", NULL);
+        if (!s && warning && !(out->warning = sv_strndup(warning, strlen(warning)))) s = sv_fail_memory(err, "warning", 0);
     }
     json_decref(card);
     free(path);
@@ -67,7 +69,7 @@ sv_status sv_stage_prompt_load(const char *model_folder, const char *prompt_path
     } else {
         s = load_system(prompt_path ? prompt_path : own, out, err);
     }
-    if (!s) s = load_answer_order(model_folder, out, err);
+    if (!s) s = load_card(model_folder, out, err);
     free(own);
     if (s) sv_stage_prompt_free(out);
     return s;
@@ -75,6 +77,7 @@ sv_status sv_stage_prompt_load(const char *model_folder, const char *prompt_path
 
 void sv_stage_prompt_free(sv_stage_prompt *prompt) {
     free(prompt->system);
+    free(prompt->warning);
     *prompt = (sv_stage_prompt){0};
 }
 

@@ -14,14 +14,15 @@ typedef struct sv_stage_prompt {
     size_t system_len;
     bool stage_first;  /* the model was trained to write sleep_stage before anything else */
     char sha256[SV_SHA256_HEX_SIZE]; /* of the system prompt */
+    char *warning;     /* what readers of its results must be told, UTF-8; NULL when the model says nothing */
 } sv_stage_prompt;
 
 /* The beginning of an answer up to the stage's name: what follows it is W, N1, N2, N3 or R. */
 extern const char sv_stage_forced_prefix[];
 
 /* Reads the system prompt from prompt_path or, when that is NULL, prompt.txt of the model folder; the answer order from
- * sleepvlm.json of the model folder ({"answer_order": "stage_first"}; absent: the rationale comes first, as in the published
- * system). SV_ERR_INPUT when there is no prompt or it is not UTF-8. */
+ * sleepvlm.json of the model folder ({"answer_order": "stage_first", "warning": "..."}; absent: the rationale comes first, as in
+ * the published system, and there is no warning). SV_ERR_INPUT when there is no prompt or it is not UTF-8. */
 sv_status sv_stage_prompt_load(const char *model_folder, const char *prompt_path, sv_stage_prompt *out, sv_error *err);
 void sv_stage_prompt_free(sv_stage_prompt *prompt);
 

@@ -63,6 +63,7 @@ static json_t *flags_of(const sv_row_context *c, int epoch, const sv_finding *f,
     for (int i = 0; i < SV_N_STAGES; i++) top = fmax(top, f->probabilities[i]);
     const struct { bool set; const char *name; } flags[] = {
         {top < SV_UNCERTAIN_BELOW, "uncertain"},
+        {!c->has_eeg, "no_eeg"},
         {!f->answer.parsed, "unparsed"},
         {f->cut, "answer_cut"},
         {missing_share > 0, "partial_gap"},

@@ -13,6 +13,7 @@ typedef struct sv_row_context {
     const char *subject;
     int n_epochs;
     const signed char *truth; /* [n_epochs] sv_stage, NULL when there is none */
+    bool has_eeg;             /* F4, C4 or O2 is drawn: without it every row says so */
 } sv_row_context;
 
 /* A new row for an epoch that was asked. missing_share: of the epoch in a gap; picture_sha256: of its RGB bytes. NULL when

@@ -23,17 +23,34 @@ static void count(sv_run *run) {
     o->n_warnings = (int)json_array_size(json_object_get(run->summary, "warnings"));
 }
 
-/* Is there a finished result in the folder, and is it this one? */
-static sv_status look_for_result(sv_run *run, sv_error *err) {
+static bool has_file(const sv_run *run, const char *name) {
+    char *path = sv_path_join(run->folder, name);
+    bool there = path && sv_file_exists(path);
+    free(path);
+    return there;
+}
+
+static bool has_all_files(const sv_run *run) {
+    return has_file(run, "epochs.jsonl") && has_file(run, "hypnogram.csv") && has_file(run, "hypnogram.edf") &&
+           has_file(run, "report.html");
+}
+
+/* Is there a finished result in the folder, and is it this one? *rows_stand: it is, but a file made from its rows is gone. */
+static sv_status look_for_result(sv_run *run, bool *rows_stand, sv_error *err) {
     char *path = sv_path_join(run->folder, "summary.json");
     if (!path) return sv_fail_memory(err, "path", 0);
     sv_status s = SV_OK;
     bool look = sv_file_exists(path) && !run->options.force;
     if (look) s = sv_json_load(path, &run->summary, err);
     if (!s && run->summary) {
-        run->outcome.was_complete = strcmp(sv_json_text(run->summary, "fingerprint", ""), run->fingerprint) == 0;
+        bool same = strcmp(sv_json_text(run->summary, "fingerprint", ""), run->fingerprint) == 0;
+        run->outcome.was_complete = same && has_all_files(run);
+        *rows_stand = same && !run->outcome.was_complete && has_file(run, "epochs.jsonl");
         if (run->outcome.was_complete) {
             count(run);
+        } else if (same) {
+            json_decref(run->summary);
+            run->summary = NULL;
         } else {
             s = sv_fail(err, SV_ERR_INPUT,
                         "%s holds the result of another recording, model or set of options; name another folder by -o, or "
@@ -44,19 +61,29 @@ static sv_status look_for_result(sv_run *run, sv_error *err) {
     return s;
 }
 
+static sv_status open_journal(sv_run *run, bool rows_stand, sv_error *err) {
+    sv_status s = sv_journal_open(run->folder, run->fingerprint, run->subject.night.n_epochs, run->options.force, &run->journal, err);
+    if (!s && rows_stand) {
+        char *path = sv_path_join(run->folder, "epochs.jsonl");
+        s = path ? sv_journal_take_finished(run->journal, path, err) : sv_fail_memory(err, "path", 0);
+        free(path);
+    }
+    if (!s) run->outcome.n_resumed = sv_journal_n_rows(run->journal);
+    return s;
+}
+
 static sv_status prepare(const char *recording_path, sv_run *run, sv_error *err) {
     sv_status s;
+    bool rows_stand = false;
     if ((s = sv_stage_prompt_load(sv_model_folder(run->model), run->options.prompt_path, &run->prompt, err))) return s;
     if ((s = sv_subject_open(recording_path, &run->options, &run->subject, err))) return s;
     if ((s = sv_make_dirs(run->folder, err))) return s; /* not before: what cannot be read leaves no empty folder */
     s = sv_provenance_new(&run->subject, run->model, &run->prompt, &run->options, &run->provenance, err);
     if (!s) s = sv_provenance_fingerprint(run->provenance, run->fingerprint, err);
-    if (!s) s = look_for_result(run, err);
+    if (!s) s = look_for_result(run, &rows_stand, err);
     if (s || run->outcome.was_complete) return s;
     if ((s = sv_pool_new(run->options.n_threads, &run->pool, err))) return s;
-    s = sv_journal_open(run->folder, run->fingerprint, run->subject.night.n_epochs, run->options.force, &run->journal, err);
-    if (!s) run->outcome.n_resumed = sv_journal_n_rows(run->journal);
-    return s;
+    return open_journal(run, rows_stand, err);
 }
 
 sv_status sv_run_open(const char *recording_path, const sv_model *model, const char *folder,
@@ -71,7 +98,7 @@ sv_status sv_run_ask(sv_run *run, sv_error *err) {
     sv_status s = sv_ask_night(run, err);
     if (s) return s;
     run->rows = sv_journal_rows(run->journal);
-    s = sv_output_summary(&run->subject, run->provenance, run->fingerprint, run->rows, &run->summary, err);
+    s = sv_output_summary(&run->subject, &run->prompt, run->provenance, run->fingerprint, run->rows, &run->summary, err);
     if (!s) count(run);
     return s;
 }

@@ -1,6 +1,7 @@
 /* subject.c - from a path to a filtered night. */
 #include "stage/subject.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ sv_status sv_moment_parse(const char *text, const sv_start_time *start, const ch
     int clock;
     if (text[0] == '+') {
         *out_s = strtod(text + 1, &end);
-        if (end != text + 1 && *end == 0 && isfinite(*out_s)) return SV_OK;
+        if (isdigit((unsigned char)text[1]) && *end == 0 && isfinite(*out_s)) return SV_OK;
     } else if (parse_clock(text, &clock)) {
         if (!start->known) {
             return sv_fail(err, SV_ERR_INPUT,

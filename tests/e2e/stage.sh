@@ -44,6 +44,14 @@ code=0; sv stage -q "$work/night.edf" -o "$work/a" 2>"$work/err" || code=$?
 sv stage -q "$work/night.edf" -o "$work/a" --force
 check_folder "$work/a" 30
 
+echo "-- a file of a finished result that is gone is made again from the rows"
+cp "$work/a/report.html" "$work/report"
+rm "$work/a/report.html" "$work/a/hypnogram.csv"
+sv stage "$work/night.edf" -o "$work/a" 2>"$work/err"
+grep -q '30 taken over' "$work/err" || fail "the rows were asked again"
+cmp "$work/report" "$work/a/report.html" || fail "the report made again differs"
+check_folder "$work/a" 30
+
 echo "-- killed and resumed"
 "$demo" --hours 1 --seed 8 "$work/long.edf" >/dev/null
 sv stage -q "$work/long.edf" -o "$work/whole" -t 2
@@ -118,6 +126,19 @@ rmdir "$work/torn/report.html"
 sv stage "$work/night.edf" -o "$work/torn" --track coarse 2>"$work/err"
 grep -q '30 taken over' "$work/err" || fail "the rows of the failed run are lost"
 check_folder "$work/torn" 30
+
+echo "-- no EEG: every row says so"
+sv stage "$work/night.edf" -o "$work/chin" -c F4= -c C4= -c O2= -c LOC= -c ROC= 2>"$work/err"
+grep -q 'No EEG' "$work/err" || fail "nothing is said of the missing EEG"
+[[ $(grep -c '"no_eeg"' "$work/chin/epochs.jsonl") == 30 ]] || fail "rows without EEG are not flagged"
+
+echo "-- the scorer's file is another night's"
+seq 100 | sed 's/.*/W/' >"$work/long.txt"
+seq 10 | sed 's/.*/W/' >"$work/few.txt"
+sv stage "$work/night.edf" -o "$work/t1" --hypnogram "$work/long.txt" 2>"$work/err"
+grep -q 'go on for 2100 s' "$work/err" || fail "a longer hypnogram is not told"
+sv stage "$work/night.edf" -o "$work/t2" --hypnogram "$work/few.txt" 2>"$work/err"
+grep -q 'no stage to 20 of the 30' "$work/err" || fail "a shorter hypnogram is not told"
 
 recordings=$SHARED/data/recordings
 if [[ -d $recordings ]]; then
