@@ -54,8 +54,8 @@ const char *sv_version(void);
 /* A vision-language model in memory. Immutable: one may serve many threads and many recordings. */
 typedef struct sv_model sv_model;
 
-/* Loads a Hugging Face folder of a Qwen2.5-VL model (config.json, *.safetensors, tokenizer.json ...). The caller owns *out.
- * SV_ERR_INPUT names the file or tensor that is missing or wrong. */
+/* Loads a Hugging Face folder of a Qwen2.5-VL model (config.json, *.safetensors, tokenizer.json ...). The caller owns
+ * *out. SV_ERR_INPUT names the file or tensor that is missing or wrong. */
 sv_status sv_model_load(const char *folder, sv_model **out, sv_error *err);
 void sv_model_free(sv_model *model);
 
@@ -65,13 +65,13 @@ typedef struct sv_stage_options {
     bool coarse;                 /* stage and rules only, no rationale (stage-first models) */
     const char *const *channels; /* [n_channels] "ROLE=LABEL[-REF]" */
     size_t n_channels;
-    const char *montage_path;    /* file of such lines */
-    const char *hypnogram_path;  /* a scorer's stages, put beside the answers */
-    const char *mains;           /* "auto" (NULL), "50", "60" or "off" */
-    bool anti_alias;             /* low-pass before 100 Hz; off = as the published system */
+    const char *montage_path;           /* file of such lines */
+    const char *hypnogram_path;         /* a scorer's stages, put beside the answers */
+    const char *mains;                  /* "auto" (NULL), "50", "60" or "off" */
+    bool anti_alias;                    /* low-pass before 100 Hz; off = as the published system */
     const char *lights_off, *lights_on; /* clock "HH:MM[:SS]" or "+SECONDS" from the start; bounds of the statistics */
-    int n_threads;               /* 0 = one per usable core */
-    bool force;                  /* replace results of another recording, model or option in the folder */
+    int n_threads;                      /* 0 = one per usable core */
+    bool force;                         /* replace results of another recording, model or option in the folder */
     /* Called after each epoch, from any thread but never from two at once; NULL = not. */
     void (*progress)(void *context, int n_done, int n_epochs);
     bool (*cancelled)(void *context); /* asked often, from any thread; true stops with SV_ERR_CANCELLED, resumable */
@@ -81,17 +81,17 @@ typedef struct sv_stage_options {
 /* What a caller wants to know at once; everything is in the files. */
 typedef struct sv_stage_outcome {
     int n_epochs;
-    int n_resumed;    /* taken over from an interrupted run */
-    int n_unparsed;   /* the model's answer held no stage */
-    int n_no_signal;  /* in a gap of the recording: not asked */
-    int n_uncertain;  /* the most probable stage has less than 0.6 */
-    int n_warnings;   /* about the recording; see summary.json */
-    bool was_complete;/* the folder already held exactly this result; nothing was computed */
+    int n_resumed;     /* taken over from an interrupted run */
+    int n_unparsed;    /* the model's answer held no stage */
+    int n_no_signal;   /* in a gap of the recording: not asked */
+    int n_uncertain;   /* the most probable stage has less than 0.6 */
+    int n_warnings;    /* about the recording; see summary.json */
+    bool was_complete; /* the folder already held exactly this result; nothing was computed */
 } sv_stage_outcome;
 
 /* Stages one recording into `folder` (made if needed): epochs.jsonl, hypnogram.csv, hypnogram.edf, summary.json and
- * report.html, each written atomically. An interrupted run leaves epochs.jsonl.part and goes on from it when called with the
- * same recording, model and options. outcome may be NULL. Errors: SV_ERR_INPUT (recording, prompt, hypnogram),
+ * report.html, each written atomically. An interrupted run leaves epochs.jsonl.part and goes on from it when called
+ * with the same recording, model and options. outcome may be NULL. Errors: SV_ERR_INPUT (recording, prompt, hypnogram),
  * SV_ERR_USAGE (an option), SV_ERR_OUTPUT (folder), SV_ERR_CANCELLED. */
 sv_status sv_stage_file(const char *recording_path, const sv_model *model, const char *folder,
                         const sv_stage_options *options, sv_stage_outcome *outcome, sv_error *err);

@@ -30,7 +30,8 @@ sv_status sv_json_save(const char *path, const json_t *value, sv_error *err) {
     sv_file_writer w;
     sv_status s = sv_file_writer_open(&w, path, err);
     if (s) return s;
-    if (json_dumpf(value, w.stream, JSON_INDENT(2) | JSON_ENCODE_ANY | SV_JSON_REALS) != 0 || fputc('\n', w.stream) == EOF) {
+    if (json_dumpf(value, w.stream, JSON_INDENT(2) | JSON_ENCODE_ANY | SV_JSON_REALS) != 0 ||
+        fputc('\n', w.stream) == EOF) {
         s = sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot write", path);
         sv_file_writer_abort(&w);
         return s;

@@ -22,7 +22,8 @@ sv_status sv_json_load(const char *path, json_t **out, sv_error *err);
 /* Writes `value` to `path` atomically, indented by two, keys in the order they were set, with a final newline. */
 sv_status sv_json_save(const char *path, const json_t *value, sv_error *err);
 
-/* A new JSON string from text of unknown origin (a file name): what is not UTF-8 becomes U+FFFD. NULL without memory. */
+/* A new JSON string from text of unknown origin (a file name): what is not UTF-8 becomes U+FFFD. NULL without memory.
+ */
 json_t *sv_json_string(const char *text);
 
 /* Members of an object, with a default when the key is absent, null or of another type. */

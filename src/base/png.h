@@ -9,8 +9,8 @@
 /* 8-bit pixels, rows from the top, no padding between rows. */
 typedef struct sv_image {
     int width, height;
-    int n_channels;         /* 3 (RGB) or 4 (RGBA, not premultiplied) */
-    unsigned char *pixels;  /* [height, width, n_channels], owned */
+    int n_channels;        /* 3 (RGB) or 4 (RGBA, not premultiplied) */
+    unsigned char *pixels; /* [height, width, n_channels], owned */
 } sv_image;
 void sv_image_free(sv_image *image); /* frees and zeroes */
 
@@ -18,7 +18,8 @@ void sv_image_free(sv_image *image); /* frees and zeroes */
 sv_status sv_png_decode(const void *data, size_t len, const char *name, sv_image *out, sv_error *err);
 sv_status sv_png_load(const char *path, sv_image *out, sv_error *err);
 
-/* Encodes to new memory (free). `level` is zlib's, 1 (fast) to 9 (small); RGB input with rgba_out becomes opaque RGBA. */
+/* Encodes to new memory (free). `level` is zlib's, 1 (fast) to 9 (small); RGB input with rgba_out becomes opaque RGBA.
+ */
 typedef struct sv_png_options {
     int level;
     bool rgba_out;

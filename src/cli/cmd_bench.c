@@ -73,7 +73,8 @@ enum { N = 512, N_OPERANDS = 6 }; /* operands of 1 MiB in turn, so that none sta
 
 /* The rival is looked for when it is needed: the program itself does without it. The first three arguments are CBLAS's
  * row-major, not transposed, transposed. */
-typedef void cblas_sgemm_type(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
+typedef void cblas_sgemm_type(int, int, int, int, int, int, float, const float *, int, const float *, int, float,
+                              float *, int);
 static cblas_sgemm_type *cblas_sgemm;
 
 static void openblas_product(const float *x, const float *w, float *y) {
@@ -173,7 +174,8 @@ static sv_status ask_all(bench *b, const sv_examiner *examiner, sv_session *sess
     size_t n_read = 0, n_written = 0;
     char beside[80];
     for (int i = 0; i < N_PICTURES; i++) {
-        const sv_embedding *window[3] = {&embeddings[i], &embeddings[(i + 1) % N_PICTURES], &embeddings[(i + 2) % N_PICTURES]};
+        const sv_embedding *window[3] = {&embeddings[i], &embeddings[(i + 1) % N_PICTURES],
+                                         &embeddings[(i + 2) % N_PICTURES]};
         sv_finding finding;
         double begin = now_s();
         sv_status s = sv_examiner_ask(examiner, session, window, &finding, err);
@@ -183,7 +185,8 @@ static sv_status ask_all(bench *b, const sv_examiner *examiner, sv_session *sess
         n_written += finding.n_output_tokens;
         sv_finding_free(&finding);
     }
-    snprintf(beside, sizeof beside, "%zu tokens read, %zu written on average", n_read / N_PICTURES, n_written / N_PICTURES);
+    snprintf(beside, sizeof beside, "%zu tokens read, %zu written on average", n_read / N_PICTURES,
+             n_written / N_PICTURES);
     add_row(b, coarse ? "question, stage and rules only, one thread" : "question with rationale, one thread",
             median(times, N_PICTURES), "ms", beside);
     return SV_OK;
@@ -284,7 +287,8 @@ static sv_status run_all(bench *b, const char *model, const char *recording, int
     if (s) return s;
     b->pictures = sv_calloc(N_PICTURES, SV_PICTURE_BYTES);
     b->signals = sv_calloc((size_t)N_PICTURES * SV_EPOCH_SAMPLES, sizeof *b->signals);
-    s = b->pictures && b->signals ? bench_start(b, folder, err) : sv_fail_memory(err, "pictures", N_PICTURES * SV_PICTURE_BYTES);
+    s = b->pictures && b->signals ? bench_start(b, folder, err)
+                                  : sv_fail_memory(err, "pictures", N_PICTURES * SV_PICTURE_BYTES);
     if (!s) {
         make_signals(b);
         s = bench_products(b, err);
@@ -298,8 +302,11 @@ static sv_status run_all(bench *b, const char *model, const char *recording, int
 }
 
 static int run(int argc, char **argv) {
-    static const struct option options[] = {{"model", required_argument, 0, 'm'}, {"threads", required_argument, 0, 't'},
-                                            {"json", no_argument, 0, 'j'}, {"help", no_argument, 0, 'h'}, {0}};
+    static const struct option options[] = {{"model", required_argument, 0, 'm'},
+                                            {"threads", required_argument, 0, 't'},
+                                            {"json", no_argument, 0, 'j'},
+                                            {"help", no_argument, 0, 'h'},
+                                            {0}};
     const char *model = "nano";
     int letter, n_threads = 0;
     bool json = false;
@@ -330,12 +337,14 @@ static int run(int argc, char **argv) {
 const sv_command sv_cmd_bench = {
     .name = "bench",
     .summary = "where the time goes on this machine",
-    .help = "Usage: sleepvlm bench [OPTION]... [RECORDING.edf]\n"
-            "\n"
-            "Measures, as medians over changing data: the model's start, the picture, the vision tower, a question; beside them\n"
-            "the speed of a large matrix product on the same core. With a recording also the steps of `stage` on it.\n"
-            "\n"
-            "  -m, --model NAME|DIR  model (default nano)\n"
-            "  -t, --threads N       threads for the recording (default: one per core)\n"
-            "      --json            print a JSON array\n",
+    .help =
+        "Usage: sleepvlm bench [OPTION]... [RECORDING.edf]\n"
+        "\n"
+        "Measures, as medians over changing data: the model's start, the picture, the vision tower, a question; beside "
+        "them\n"
+        "the speed of a large matrix product on the same core. With a recording also the steps of `stage` on it.\n"
+        "\n"
+        "  -m, --model NAME|DIR  model (default nano)\n"
+        "  -t, --threads N       threads for the recording (default: one per core)\n"
+        "      --json            print a JSON array\n",
     .run = run};

@@ -22,16 +22,23 @@ typedef struct arguments {
     sv_stage_options options;
 } arguments;
 
-static const struct option long_options[] = {
-    {"model", required_argument, 0, 'm'},      {"output", required_argument, 0, 'o'},
-    {"prompt", required_argument, 0, 'p'},     {"track", required_argument, 0, 'T'},
-    {"channel", required_argument, 0, 'c'},    {"montage", required_argument, 0, 'M'},
-    {"hypnogram", required_argument, 0, 'y'},  {"mains", required_argument, 0, 'n'},
-    {"anti-alias", no_argument, 0, 'a'},       {"lights-off", required_argument, 0, 'F'},
-    {"lights-on", required_argument, 0, 'N'},  {"threads", required_argument, 0, 't'},
-    {"force", no_argument, 0, 'f'},            {"json", no_argument, 0, 'j'},
-    {"quiet", no_argument, 0, 'q'},            {"help", no_argument, 0, 'h'},
-    {0}};
+static const struct option long_options[] = {{"model", required_argument, 0, 'm'},
+                                             {"output", required_argument, 0, 'o'},
+                                             {"prompt", required_argument, 0, 'p'},
+                                             {"track", required_argument, 0, 'T'},
+                                             {"channel", required_argument, 0, 'c'},
+                                             {"montage", required_argument, 0, 'M'},
+                                             {"hypnogram", required_argument, 0, 'y'},
+                                             {"mains", required_argument, 0, 'n'},
+                                             {"anti-alias", no_argument, 0, 'a'},
+                                             {"lights-off", required_argument, 0, 'F'},
+                                             {"lights-on", required_argument, 0, 'N'},
+                                             {"threads", required_argument, 0, 't'},
+                                             {"force", no_argument, 0, 'f'},
+                                             {"json", no_argument, 0, 'j'},
+                                             {"quiet", no_argument, 0, 'q'},
+                                             {"help", no_argument, 0, 'h'},
+                                             {0}};
 
 static int parse_track(arguments *a, const char *text) {
     a->options.coarse = strcmp(text, "coarse") == 0;
@@ -69,9 +76,7 @@ static int take_option(arguments *a, int letter, const char *value) {
     }
 }
 
-static void on_progress(void *context, int n_done, int n_epochs) {
-    sv_progress_update(context, n_done, n_epochs);
-}
+static void on_progress(void *context, int n_done, int n_epochs) { sv_progress_update(context, n_done, n_epochs); }
 
 static bool on_cancelled(void *context) {
     (void)context;
@@ -203,12 +208,14 @@ const sv_command sv_cmd_stage = {
         "Stages each recording (EDF, EDF+, BDF) and leaves a folder with epochs.jsonl, hypnogram.csv, hypnogram.edf,\n"
         "summary.json and report.html. Interrupted, the same command goes on where it was.\n"
         "\n"
-        "  -o, --output DIR        result folder (default: RECORDING-sleepvlm); with several recordings one folder each\n"
+        "  -o, --output DIR        result folder (default: RECORDING-sleepvlm); with several recordings one folder "
+        "each\n"
         "                          below it\n"
         "  -m, --model NAME|DIR    model: nano (default) or a Hugging Face folder of a Qwen2.5-VL model\n"
         "      --prompt FILE       system prompt in UTF-8 (default: prompt.txt of the model)\n"
         "      --track fine|coarse coarse: stage and rules without rationale, faster (stage-first models)\n"
-        "  -c, --channel ROLE=LABEL[-REF]  take this channel for F4, C4, O2, LOC, ROC or Chin; may be repeated; an empty\n"
+        "  -c, --channel ROLE=LABEL[-REF]  take this channel for F4, C4, O2, LOC, ROC or Chin; may be repeated; an "
+        "empty\n"
         "                          label leaves the role out\n"
         "      --montage FILE      the same from a file, one a line\n"
         "      --hypnogram FILE    a scorer's stages, put beside the answers (EDF+, XML, CSV, text)\n"

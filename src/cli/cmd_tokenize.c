@@ -69,9 +69,12 @@ static sv_status do_json(const job *j, const char *text, size_t len, sv_error *e
     json_t *value;
     sv_status s = sv_json_parse(text, len, j->jsonl ? "this line" : j->name, &value, err);
     if (s) return s;
-    if (j->decode) s = print_text(j, value, err);
-    else if (json_is_string(value)) s = print_ids(j, json_string_value(value), json_string_length(value), err);
-    else s = sv_fail(err, SV_ERR_INPUT, "expected a JSON string");
+    if (j->decode)
+        s = print_text(j, value, err);
+    else if (json_is_string(value))
+        s = print_ids(j, json_string_value(value), json_string_length(value), err);
+    else
+        s = sv_fail(err, SV_ERR_INPUT, "expected a JSON string");
     json_decref(value);
     return s;
 }
@@ -105,13 +108,17 @@ static sv_status tokenize(job *j, const char *model, const char *path, sv_error 
     sv_strbuf all = {0};
     FILE *in = path ? fopen(path, "rb") : stdin;
     j->name = path ? path : "standard input";
-    sv_status s = in ? sv_model_path_find(model, &folder, err) : sv_fail_errno(err, SV_ERR_INPUT, "%s: cannot open", path);
+    sv_status s =
+        in ? sv_model_path_find(model, &folder, err) : sv_fail_errno(err, SV_ERR_INPUT, "%s: cannot open", path);
     if (!s) s = sv_tokenizer_load(folder, &tokenizer, err);
     j->tokenizer = tokenizer;
     if (!s) s = read_all(in, j->name, &all, err);
-    if (!s && j->jsonl) s = do_lines(j, &all, err);
-    else if (!s && j->decode) s = do_json(j, sv_strbuf_text(&all), all.len, err);
-    else if (!s) s = print_ids(j, sv_strbuf_text(&all), all.len, err);
+    if (!s && j->jsonl)
+        s = do_lines(j, &all, err);
+    else if (!s && j->decode)
+        s = do_json(j, sv_strbuf_text(&all), all.len, err);
+    else if (!s)
+        s = print_ids(j, sv_strbuf_text(&all), all.len, err);
     if (in && path) fclose(in);
     sv_strbuf_free(&all);
     sv_tokenizer_free(tokenizer);
@@ -146,13 +153,15 @@ static int run(int argc, char **argv) {
 const sv_command sv_cmd_tokenize = {
     .name = "tokenize",
     .summary = "text to token ids and back",
-    .help = "Usage: sleepvlm tokenize [OPTION]... [FILE]\n"
-            "\n"
-            "Reads text from FILE or standard input and prints its token ids as a JSON array.\n"
-            "\n"
-            "  -m, --model NAME|DIR  whose tokenizer (default nano); only tokenizer files are read\n"
-            "      --decode          the reverse: a JSON array of ids in, text out\n"
-            "      --jsonl           one JSON string a line in, one array of ids a line out; with --decode the reverse\n"
-            "      --no-special      take tokens such as <|im_end|> in the text as ordinary text; with --decode leave special\n"
-            "                        tokens out\n",
+    .help =
+        "Usage: sleepvlm tokenize [OPTION]... [FILE]\n"
+        "\n"
+        "Reads text from FILE or standard input and prints its token ids as a JSON array.\n"
+        "\n"
+        "  -m, --model NAME|DIR  whose tokenizer (default nano); only tokenizer files are read\n"
+        "      --decode          the reverse: a JSON array of ids in, text out\n"
+        "      --jsonl           one JSON string a line in, one array of ids a line out; with --decode the reverse\n"
+        "      --no-special      take tokens such as <|im_end|> in the text as ordinary text; with --decode leave "
+        "special\n"
+        "                        tokens out\n",
     .run = run};

@@ -34,8 +34,9 @@ sv_status sv_model_path_find(const char *name, char **out, sv_error *err) {
     }
     program_folder(program);
     const char *own = getenv("SLEEPVLM_MODELS");
-    const struct { const char *base, *below; } places[] = {
-        {own, ""}, {program, "/../share/sleepvlm/models"}, {program, "/../../models"}};
+    const struct {
+        const char *base, *below;
+    } places[] = {{own, ""}, {program, "/../share/sleepvlm/models"}, {program, "/../../models"}};
     for (size_t i = 0; i < SV_COUNT(places) && !strchr(name, '/'); i++) {
         if (!places[i].base || !places[i].base[0]) continue;
         snprintf(path, sizeof path, "%s%s/%s", places[i].base, places[i].below, name);
@@ -45,5 +46,6 @@ sv_status sv_model_path_find(const char *name, char **out, sv_error *err) {
     }
     return sv_fail(err, SV_ERR_INPUT,
                    "there is no model '%s': expected a folder, or the name of an installed model such as nano "
-                   "(SLEEPVLM_MODELS may name the folder that holds models)", name);
+                   "(SLEEPVLM_MODELS may name the folder that holds models)",
+                   name);
 }

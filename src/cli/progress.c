@@ -25,8 +25,10 @@ void sv_progress_start(sv_progress *p, FILE *out, const char *label) {
 
 static void put_duration(FILE *out, double seconds) {
     long s = (long)(seconds + 0.5);
-    if (s >= 3600) fprintf(out, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-    else fprintf(out, "%ld:%02ld", s / 60, s % 60);
+    if (s >= 3600)
+        fprintf(out, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+    else
+        fprintf(out, "%ld:%02ld", s / 60, s % 60);
 }
 
 void sv_progress_update(sv_progress *p, int64_t n_done, int64_t n_all) {

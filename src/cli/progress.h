@@ -1,5 +1,6 @@
 /*
- * progress.h - how far a long command is: a bar with rate and remaining time on a terminal, a line now and then elsewhere.
+ * progress.h - how far a long command is: a bar with rate and remaining time on a terminal, a line now and then
+ * elsewhere.
  */
 #ifndef SV_CLI_PROGRESS_H
 #define SV_CLI_PROGRESS_H
@@ -9,7 +10,7 @@
 #include <stdio.h>
 
 typedef struct sv_progress {
-    FILE *out;         /* NULL = quiet */
+    FILE *out; /* NULL = quiet */
     char label[64];
     bool terminal, shown;
     double begin_s, next_s; /* monotonic clock */

@@ -1,7 +1,7 @@
 /*
  * config.c - one reader for the dialects in which config.json has been written since 2025: fields at the top or in
- * text_config (which wins: some versions leave wrong values at the top), rope as rope_scaling or rope_parameters, a vision_config
- * that names only what differs from the class defaults.
+ * text_config (which wins: some versions leave wrong values at the top), rope as rope_scaling or rope_parameters, a
+ * vision_config that names only what differs from the class defaults.
  */
 #include "model/config.h"
 
@@ -54,25 +54,23 @@ static sv_status get_sizes(const source *s, const size_field *fields, size_t n, 
     return SV_OK;
 }
 
-static const size_field text_sizes[] = {
-    {"hidden_size", 0, offsetof(sv_text_config, hidden)},
-    {"num_hidden_layers", 0, offsetof(sv_text_config, n_layers)},
-    {"num_attention_heads", 0, offsetof(sv_text_config, n_heads)},
-    {"num_key_value_heads", 0, offsetof(sv_text_config, n_kv_heads)},
-    {"intermediate_size", 0, offsetof(sv_text_config, ffn)},
-    {"vocab_size", 0, offsetof(sv_text_config, vocab)},
-    {"max_position_embeddings", 128000, offsetof(sv_text_config, max_positions)}};
+static const size_field text_sizes[] = {{"hidden_size", 0, offsetof(sv_text_config, hidden)},
+                                        {"num_hidden_layers", 0, offsetof(sv_text_config, n_layers)},
+                                        {"num_attention_heads", 0, offsetof(sv_text_config, n_heads)},
+                                        {"num_key_value_heads", 0, offsetof(sv_text_config, n_kv_heads)},
+                                        {"intermediate_size", 0, offsetof(sv_text_config, ffn)},
+                                        {"vocab_size", 0, offsetof(sv_text_config, vocab)},
+                                        {"max_position_embeddings", 128000, offsetof(sv_text_config, max_positions)}};
 
 /* defaults of the class, for files that name only what differs */
-static const size_field vision_sizes[] = {
-    {"hidden_size", 0, offsetof(sv_vision_config, hidden)},
-    {"depth", 32, offsetof(sv_vision_config, depth)},
-    {"num_heads", 16, offsetof(sv_vision_config, n_heads)},
-    {"intermediate_size", 3420, offsetof(sv_vision_config, ffn)},
-    {"out_hidden_size", 0, offsetof(sv_vision_config, out_hidden)},
-    {"temporal_patch_size", 2, offsetof(sv_vision_config, temporal_patch)},
-    {"spatial_merge_size", 2, offsetof(sv_vision_config, merge)},
-    {"window_size", 112, offsetof(sv_vision_config, window)}};
+static const size_field vision_sizes[] = {{"hidden_size", 0, offsetof(sv_vision_config, hidden)},
+                                          {"depth", 32, offsetof(sv_vision_config, depth)},
+                                          {"num_heads", 16, offsetof(sv_vision_config, n_heads)},
+                                          {"intermediate_size", 3420, offsetof(sv_vision_config, ffn)},
+                                          {"out_hidden_size", 0, offsetof(sv_vision_config, out_hidden)},
+                                          {"temporal_patch_size", 2, offsetof(sv_vision_config, temporal_patch)},
+                                          {"spatial_merge_size", 2, offsetof(sv_vision_config, merge)},
+                                          {"window_size", 112, offsetof(sv_vision_config, window)}};
 
 static sv_status refuse(const source *s, const char *what, const char *found, sv_error *err) {
     return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: %s '%s' is not supported", s->path, what, found);
@@ -93,7 +91,8 @@ static sv_status read_rope(const source *s, sv_text_config *t, sv_error *err) {
     for (size_t i = 0; i < 3; i++) {
         const json_t *item = json_array_get(sections, i);
         json_int_t n = json_is_integer(item) ? json_integer_value(item) : -1;
-        if (n < 0 || n > MAX_SIZE) return sv_fail(err, SV_ERR_INPUT, "%s: expected three sizes in mrope_section", s->path);
+        if (n < 0 || n > MAX_SIZE)
+            return sv_fail(err, SV_ERR_INPUT, "%s: expected three sizes in mrope_section", s->path);
         t->mrope_section[i] = (int)n;
         sum += n;
     }
@@ -106,17 +105,19 @@ static sv_status read_text(const source *s, sv_text_config *t, sv_error *err) {
     sv_status status = get_sizes(s, text_sizes, SV_COUNT(text_sizes), t, err);
     if (status) return status;
     if (t->hidden % t->n_heads && !get(s, "head_dim")) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: hidden_size %d is not a multiple of %d heads", s->path, t->hidden, t->n_heads);
+        return sv_fail(err, SV_ERR_INPUT, "%s: hidden_size %d is not a multiple of %d heads", s->path, t->hidden,
+                       t->n_heads);
     }
     if ((status = get_size(s, "head_dim", SV_MAX(t->hidden / t->n_heads, 1), &t->head_dim, err))) return status;
     if (t->n_heads % t->n_kv_heads || t->head_dim % 2) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: %d heads of %d with %d key/value heads do not fit together", s->path, t->n_heads,
-                       t->head_dim, t->n_kv_heads);
+        return sv_fail(err, SV_ERR_INPUT, "%s: %d heads of %d with %d key/value heads do not fit together", s->path,
+                       t->n_heads, t->head_dim, t->n_kv_heads);
     }
     const json_t *eps = get(s, "rms_norm_eps"), *tied = get(s, "tie_word_embeddings"), *act = get(s, "hidden_act");
     t->rms_eps = json_is_number(eps) ? (float)json_number_value(eps) : 1e-6f;
     t->tied_embeddings = json_is_true(tied);
-    if (!(t->rms_eps > 0) || !(t->rms_eps < 1)) return sv_fail(err, SV_ERR_INPUT, "%s: rms_norm_eps is not usable", s->path);
+    if (!(t->rms_eps > 0) || !(t->rms_eps < 1))
+        return sv_fail(err, SV_ERR_INPUT, "%s: rms_norm_eps is not usable", s->path);
     if (act && strcmp(json_is_string(act) ? json_string_value(act) : "", "silu") != 0) {
         return refuse(s, "hidden_act", json_is_string(act) ? json_string_value(act) : "?", err);
     }
@@ -141,8 +142,8 @@ static sv_status read_full_blocks(const source *s, sv_vision_config *v, sv_error
     for (size_t i = 0; (item = json_array_get(list, i)); i++) {
         json_int_t block = json_is_integer(item) ? json_integer_value(item) : -1;
         if (block < 0 || block >= v->depth) {
-            return sv_fail(err, SV_ERR_INPUT, "%s: fullatt_block_indexes names block %lld of %d", s->path, (long long)block,
-                           v->depth);
+            return sv_fail(err, SV_ERR_INPUT, "%s: fullatt_block_indexes names block %lld of %d", s->path,
+                           (long long)block, v->depth);
         }
         v->full_blocks[v->n_full_blocks++] = (int)block;
     }
@@ -158,29 +159,31 @@ static sv_status read_vision(const source *s, sv_vision_config *v, sv_error *err
     if (status) return status;
     v->rope_theta = sv_json_real(get(s, "rope_parameters"), "rope_theta", 10000);
     if (v->hidden % v->n_heads || v->hidden / v->n_heads % 4) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: vision hidden_size %d must be num_heads %d times a multiple of 4", s->path,
-                       v->hidden, v->n_heads);
+        return sv_fail(err, SV_ERR_INPUT, "%s: vision hidden_size %d must be num_heads %d times a multiple of 4",
+                       s->path, v->hidden, v->n_heads);
     }
     if (v->channels != 3 || v->temporal_patch != 2) {
         return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: expected 3 colours and 2 frames a patch, found %d and %d", s->path,
                        v->channels, v->temporal_patch);
     }
     if (v->patch > 1024 || v->merge > 64 || v->window % (v->patch * v->merge)) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: window_size %d is not a multiple of %d patches of %d", s->path, v->window,
-                       v->merge, v->patch);
+        return sv_fail(err, SV_ERR_INPUT, "%s: window_size %d is not a multiple of %d patches of %d", s->path,
+                       v->window, v->merge, v->patch);
     }
     return read_full_blocks(s, v, err);
 }
 
 static sv_status read_config(const char *path, const json_t *top, sv_model_config *c, sv_error *err) {
     const char *type = sv_json_text(top, "model_type", "(none)");
-    source text = {json_object_get(top, "text_config"), top, path}, vision = {json_object_get(top, "vision_config"), NULL, path};
+    source text = {json_object_get(top, "text_config"), top, path},
+           vision = {json_object_get(top, "vision_config"), NULL, path};
     if (strcmp(type, "qwen2_5_vl") != 0) {
         return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: expected a model of type qwen2_5_vl, found '%s'", path, type);
     }
     if (!json_is_object(vision.nested)) return sv_fail(err, SV_ERR_INPUT, "%s: expected an object vision_config", path);
     if (json_is_object(get(&text, "quantization_config"))) {
-        return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: the weights are quantised (%s); this version reads F32, F16 and BF16", path,
+        return sv_fail(err, SV_ERR_UNSUPPORTED,
+                       "%s: the weights are quantised (%s); this version reads F32, F16 and BF16", path,
                        sv_json_text(get(&text, "quantization_config"), "quant_method", "?"));
     }
     sv_status s = read_text(&text, &c->text, err);
@@ -190,9 +193,12 @@ static sv_status read_config(const char *path, const json_t *top, sv_model_confi
         return sv_fail(err, SV_ERR_INPUT, "%s: vision out_hidden_size %d must equal hidden_size %d", path,
                        c->vision.out_hidden, c->text.hidden);
     }
-    const struct { const char *key; int *out; } tokens[] = {{"image_token_id", &c->image_token},
-                                                            {"vision_start_token_id", &c->vision_start_token},
-                                                            {"vision_end_token_id", &c->vision_end_token}};
+    const struct {
+        const char *key;
+        int *out;
+    } tokens[] = {{"image_token_id", &c->image_token},
+                  {"vision_start_token_id", &c->vision_start_token},
+                  {"vision_end_token_id", &c->vision_end_token}};
     for (size_t i = 0; i < SV_COUNT(tokens); i++) {
         int64_t id = sv_json_int(top, tokens[i].key, -1);
         if (id < 0 || id >= c->text.vocab) {
@@ -211,11 +217,13 @@ static sv_status read_generation(const char *path, const json_t *top, sv_model_c
     }
     if (!eos || json_is_null(eos)) return SV_OK; /* config.json's stays */
     size_t n = json_is_array(eos) ? json_array_size(eos) : 1;
-    if (n > SV_COUNT(c->eos)) return sv_fail(err, SV_ERR_INPUT, "%s: at most %zu eos_token_id are read", path, SV_COUNT(c->eos));
+    if (n > SV_COUNT(c->eos))
+        return sv_fail(err, SV_ERR_INPUT, "%s: at most %zu eos_token_id are read", path, SV_COUNT(c->eos));
     for (size_t i = 0; i < n; i++) {
         const json_t *item = json_is_array(eos) ? json_array_get(eos, i) : eos;
         json_int_t id = json_is_integer(item) ? json_integer_value(item) : -1;
-        if (id < 0 || id >= c->text.vocab) return sv_fail(err, SV_ERR_INPUT, "%s: an eos_token_id is not a token id", path);
+        if (id < 0 || id >= c->text.vocab)
+            return sv_fail(err, SV_ERR_INPUT, "%s: an eos_token_id is not a token id", path);
         c->eos[i] = (int)id;
     }
     c->n_eos = (int)n;
@@ -244,17 +252,20 @@ static sv_status read_processor(const char *path, const json_t *top, sv_model_co
     int64_t least = sv_json_int(top, "min_pixels", sv_json_int(size, "shortest_edge", c->min_pixels));
     int64_t most = sv_json_int(top, "max_pixels", sv_json_int(size, "longest_edge", c->max_pixels));
     if (least < 1 || most < least || most > (1 << 28)) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: the limits of %lld to %lld pixels are not usable", path, (long long)least,
-                       (long long)most);
+        return sv_fail(err, SV_ERR_INPUT, "%s: the limits of %lld to %lld pixels are not usable", path,
+                       (long long)least, (long long)most);
     }
     c->min_pixels = (int)least;
     c->max_pixels = (int)most;
-    const struct { const char *key; int expected; } sizes[] = {{"patch_size", c->vision.patch}, {"merge_size", c->vision.merge}};
+    const struct {
+        const char *key;
+        int expected;
+    } sizes[] = {{"patch_size", c->vision.patch}, {"merge_size", c->vision.merge}};
     for (size_t i = 0; i < SV_COUNT(sizes); i++) {
         int64_t found = sv_json_int(top, sizes[i].key, sizes[i].expected);
         if (found != sizes[i].expected) {
-            return sv_fail(err, SV_ERR_INPUT, "%s: %s is %lld, config.json has %d", path, sizes[i].key, (long long)found,
-                           sizes[i].expected);
+            return sv_fail(err, SV_ERR_INPUT, "%s: %s is %lld, config.json has %d", path, sizes[i].key,
+                           (long long)found, sizes[i].expected);
         }
     }
     sv_status s = read_colours(path, top, "image_mean", c->image_mean, err);

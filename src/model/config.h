@@ -9,10 +9,10 @@
 #define SV_MAX_FULL_ATTENTION_BLOCKS 64
 
 typedef struct sv_text_config {
-    int hidden;       /* D */
+    int hidden;                                  /* D */
     int n_layers, n_heads, n_kv_heads, head_dim; /* L, H, Hkv, Dh */
-    int ffn;          /* F */
-    int vocab;        /* V, padding rows included */
+    int ffn;                                     /* F */
+    int vocab;                                   /* V, padding rows included */
     float rms_eps;
     double rope_theta;
     int mrope_section[3]; /* sums to head_dim / 2 */
@@ -23,7 +23,7 @@ typedef struct sv_text_config {
 typedef struct sv_vision_config {
     int hidden, depth, n_heads, ffn, out_hidden;
     int patch, temporal_patch, merge, channels;
-    int window;       /* pixels */
+    int window; /* pixels */
     int n_full_blocks, full_blocks[SV_MAX_FULL_ATTENTION_BLOCKS];
     double rope_theta;
 } sv_vision_config;
@@ -40,8 +40,8 @@ typedef struct sv_model_config {
     float image_mean[3], image_std[3];
 } sv_model_config;
 
-/* Reads config.json (required), generation_config.json and the processor's file from a model folder; every size is checked
- * for being positive, bounded and consistent with the others. */
+/* Reads config.json (required), generation_config.json and the processor's file from a model folder; every size is
+ * checked for being positive, bounded and consistent with the others. */
 sv_status sv_model_config_load(const char *folder, sv_model_config *out, sv_error *err);
 
 #endif

@@ -102,7 +102,8 @@ static sv_status cut(const sv_model_config *config, const unsigned char *rgb, in
     for (int cell_y = 0; cell_y < out->grid_h; cell_y += merge) {
         for (int cell_x = 0; cell_x < out->grid_w; cell_x += merge) {
             for (int i = 0; i < merge * merge; i++, row += out->row_size) {
-                size_t y = (size_t)(cell_y + i / merge) * (size_t)patch, x = (size_t)(cell_x + i % merge) * (size_t)patch;
+                size_t y = (size_t)(cell_y + i / merge) * (size_t)patch,
+                       x = (size_t)(cell_x + i % merge) * (size_t)patch;
                 fill_patch(rgb + (y * (size_t)width + x) * 3, (size_t)width * 3, patch, values, row);
             }
         }
@@ -115,8 +116,8 @@ sv_status sv_image_to_patches(const sv_model_config *config, const sv_image *ima
     unsigned char *flat = NULL, *resized = NULL;
     const unsigned char *rgb;
     *out = (sv_patches){0};
-    sv_status s = sv_smart_resize(image->height, image->width, config->vision.patch * config->vision.merge, config->min_pixels,
-                                  config->max_pixels, &height, &width, err);
+    sv_status s = sv_smart_resize(image->height, image->width, config->vision.patch * config->vision.merge,
+                                  config->min_pixels, config->max_pixels, &height, &width, err);
     if (!s) s = to_rgb(image, &rgb, &flat, err);
     if (!s && (height != image->height || width != image->width)) {
         s = sv_resize_bicubic(rgb, image->height, image->width, height, width, &resized, err);
@@ -129,8 +130,12 @@ sv_status sv_image_to_patches(const sv_model_config *config, const sv_image *ima
 }
 
 static const char *kind_of(const unsigned char *bytes, size_t len) {
-    static const struct { const char *magic; size_t at; const char *kind; } kinds[] = {
-        {"\xff\xd8\xff", 0, "JPEG"}, {"GIF8", 0, "GIF"}, {"WEBP", 8, "WebP"}, {"BM", 0, "BMP"}, {"II*", 0, "TIFF"}, {"<svg", 0, "SVG"}};
+    static const struct {
+        const char *magic;
+        size_t at;
+        const char *kind;
+    } kinds[] = {{"\xff\xd8\xff", 0, "JPEG"}, {"GIF8", 0, "GIF"}, {"WEBP", 8, "WebP"}, {"BM", 0, "BMP"},
+                 {"II*", 0, "TIFF"},          {"<svg", 0, "SVG"}};
     for (size_t i = 0; i < SV_COUNT(kinds); i++) {
         size_t n = strlen(kinds[i].magic);
         if (len >= kinds[i].at + n && memcmp(bytes + kinds[i].at, kinds[i].magic, n) == 0) return kinds[i].kind;
@@ -167,7 +172,8 @@ sv_status sv_image_fetch(const char *path_or_url, const char *base_folder, sv_im
     *out = (sv_image){0};
     if (strncmp(path_or_url, "data:", 5) == 0) return fetch_data_url(path_or_url, out, err);
     if (strncmp(path_or_url, "http:", 5) == 0 || strncmp(path_or_url, "https:", 6) == 0) {
-        return sv_fail(err, SV_ERR_UNSUPPORTED, "%.200s: pictures are not fetched from the network; give a file", path_or_url);
+        return sv_fail(err, SV_ERR_UNSUPPORTED, "%.200s: pictures are not fetched from the network; give a file",
+                       path_or_url);
     }
     const char *path = strncmp(path_or_url, "file://", 7) == 0 ? path_or_url + 7 : path_or_url;
     bool relative = path[0] != '/' && base_folder;

@@ -7,16 +7,17 @@
 #include "base/png.h"
 #include "model/config.h"
 
-/* The size a picture is resized to: multiples of patch*merge within [min_pixels, max_pixels]. SV_ERR_INPUT when the aspect
- * ratio is above 200. */
+/* The size a picture is resized to: multiples of patch*merge within [min_pixels, max_pixels]. SV_ERR_INPUT when the
+ * aspect ratio is above 200. */
 sv_status sv_smart_resize(int height, int width, int factor, int64_t min_pixels, int64_t max_pixels, int *out_height,
                           int *out_width, sv_error *err);
 
-/* Patches of one picture. Both frames of a still picture are equal, so a row holds one frame: [channels * patch * patch]. */
+/* Patches of one picture. Both frames of a still picture are equal, so a row holds one frame: [channels * patch *
+ * patch]. */
 typedef struct sv_patches {
-    int grid_h, grid_w;  /* in patches; rows are ordered by merged cell, then h, w inside the cell */
+    int grid_h, grid_w; /* in patches; rows are ordered by merged cell, then h, w inside the cell */
     int row_size;
-    float *rows;         /* [grid_h * grid_w, row_size], owned, 64-byte aligned */
+    float *rows; /* [grid_h * grid_w, row_size], owned, 64-byte aligned */
 } sv_patches;
 void sv_patches_free(sv_patches *patches);
 

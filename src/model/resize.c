@@ -14,9 +14,9 @@ enum { PRECISION_BITS = 22 };
 
 /* For each output position: which inputs, with which weights. */
 typedef struct weights {
-    int width;   /* of a row of values */
+    int width;          /* of a row of values */
     int *first, *count; /* [n_out] */
-    int *values; /* [n_out, width] */
+    int *values;        /* [n_out, width] */
 } weights;
 
 static double cubic(double x) {
@@ -89,8 +89,10 @@ static sv_status new_picture(int height, int width, unsigned char **out, sv_erro
 }
 
 /* Each row of in [height, n_in, 3] becomes one of out [height, n_out, 3]. */
-static void pass_across(const weights *w, const unsigned char *in, int height, int n_in, int n_out, unsigned char *out) {
-    for (int y = 0; y < height; y++) pass_line(w, n_out, in + (size_t)y * (size_t)n_in * 3, 3, out + (size_t)y * (size_t)n_out * 3, 3);
+static void pass_across(const weights *w, const unsigned char *in, int height, int n_in, int n_out,
+                        unsigned char *out) {
+    for (int y = 0; y < height; y++)
+        pass_line(w, n_out, in + (size_t)y * (size_t)n_in * 3, 3, out + (size_t)y * (size_t)n_out * 3, 3);
 }
 
 /* Each column of in [n_in, width, 3] becomes one of out [n_out, width, 3]. */
@@ -99,8 +101,8 @@ static void pass_down(const weights *w, const unsigned char *in, int width, int 
     for (size_t x = 0; x < row; x += 3) pass_line(w, n_out, in + x, row, out + x, row);
 }
 
-/* Which pass Pillow 13 makes first, found by trying it on 1,500 random sizes; it matters because each pass rounds to bytes. With
- * equal sizes a pass has the weight 1 at its own place and changes nothing. */
+/* Which pass Pillow 13 makes first, found by trying it on 1,500 random sizes; it matters because each pass rounds to
+ * bytes. With equal sizes a pass has the weight 1 at its own place and changes nothing. */
 static bool down_comes_first(int height, int width, int out_height, int out_width) {
     return out_height < height && 2 * (width - out_width) < height - out_height;
 }
@@ -125,7 +127,9 @@ sv_status sv_resize_bicubic(const unsigned char *rgb, int height, int width, int
     free_weights(&across);
     free_weights(&down);
     free(half);
-    if (s) free(whole);
-    else *out = whole;
+    if (s)
+        free(whole);
+    else
+        *out = whole;
     return s;
 }

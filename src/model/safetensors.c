@@ -13,14 +13,14 @@
 static const struct {
     const char *name;
     size_t size;
-} dtypes[] = {[SV_F32] = {"F32", 4}, [SV_F64] = {"F64", 8}, [SV_F16] = {"F16", 2}, [SV_BF16] = {"BF16", 2},
-              [SV_I64] = {"I64", 8}, [SV_I32] = {"I32", 4}, [SV_I16] = {"I16", 2}, [SV_I8] = {"I8", 1},
+} dtypes[] = {[SV_F32] = {"F32", 4}, [SV_F64] = {"F64", 8},  [SV_F16] = {"F16", 2}, [SV_BF16] = {"BF16", 2},
+              [SV_I64] = {"I64", 8}, [SV_I32] = {"I32", 4},  [SV_I16] = {"I16", 2}, [SV_I8] = {"I8", 1},
               [SV_U8] = {"U8", 1},   [SV_BOOL] = {"BOOL", 1}};
 
 struct sv_tensor_file {
     size_t n_maps;
-    sv_map *maps;      /* one a shard */
-    json_t **headers;  /* names are borrowed from them; parallel to maps */
+    sv_map *maps;     /* one a shard */
+    json_t **headers; /* names are borrowed from them; parallel to maps */
     size_t n, capacity;
     sv_tensor *tensors; /* by name, once all shards are read */
 };
@@ -61,7 +61,8 @@ static sv_status read_entry(const char *path, const char *name, const json_t *en
     *t = (sv_tensor){.name = name};
     const char *dtype = sv_json_text(entry, "dtype", "(none)");
     if (!dtype_from_name(dtype, &t->dtype)) {
-        return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: tensor %s has the type '%s', which is not read", path, name, dtype);
+        return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: tensor %s has the type '%s', which is not read", path, name,
+                       dtype);
     }
     sv_status s = read_shape(path, json_object_get(entry, "shape"), t, err);
     if (s) return s;
@@ -71,12 +72,12 @@ static sv_status read_entry(const char *path, const char *name, const json_t *en
     json_int_t end = json_is_integer(last) ? json_integer_value(last) : -1;
     if (begin < 0 || end < begin || (uint64_t)end > data_len) {
         return sv_fail(err, SV_ERR_INPUT,
-                       "%s: tensor %s lies at bytes %lld to %lld of %zu: the file is cut short or its header is wrong", path,
-                       name, (long long)begin, (long long)end, data_len);
+                       "%s: tensor %s lies at bytes %lld to %lld of %zu: the file is cut short or its header is wrong",
+                       path, name, (long long)begin, (long long)end, data_len);
     }
     if ((uint64_t)(end - begin) != t->n_bytes) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: tensor %s: its type and shape need %zu bytes, the header gives %lld", path, name,
-                       t->n_bytes, (long long)(end - begin));
+        return sv_fail(err, SV_ERR_INPUT, "%s: tensor %s: its type and shape need %zu bytes, the header gives %lld",
+                       path, name, t->n_bytes, (long long)(end - begin));
     }
     t->data = data + begin;
     return SV_OK;
@@ -84,7 +85,8 @@ static sv_status read_entry(const char *path, const char *name, const json_t *en
 
 static sv_status read_header(const char *path, const sv_map *map, json_t **header, size_t *data_start, sv_error *err) {
     uint64_t len = 0;
-    if (map->len < 8) return sv_fail(err, SV_ERR_INPUT, "%s: %zu bytes are too few for a safetensors file", path, map->len);
+    if (map->len < 8)
+        return sv_fail(err, SV_ERR_INPUT, "%s: %zu bytes are too few for a safetensors file", path, map->len);
     for (int i = 7; i >= 0; i--) len = len << 8 | map->data[i];
     if (len > MAX_HEADER_BYTES || len > map->len - 8) {
         return sv_fail(err, SV_ERR_INPUT, "%s: not a safetensors file: a header of %llu bytes in a file of %zu", path,
@@ -178,7 +180,8 @@ static bool is_plain_name(const char *name) { return name[0] && name[0] != '.' &
 
 static sv_status add_named_shard(sv_tensor_file *f, const char *folder, const char *name, sv_error *err) {
     if (!is_plain_name(name)) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: the index names the shard '%s': expected a file of the same folder", folder, name);
+        return sv_fail(err, SV_ERR_INPUT, "%s: the index names the shard '%s': expected a file of the same folder",
+                       folder, name);
     }
     char *path = sv_path_join(folder, name);
     sv_status s = path ? add_shard(f, path, err) : sv_fail_memory(err, "path", strlen(folder));
@@ -208,8 +211,10 @@ static sv_status open_indexed(const char *folder, const char *index_path, sv_ten
     shards = json_object(); /* each shard once, in the order of its first tensor */
     if (!json_is_object(map)) s = sv_fail(err, SV_ERR_INPUT, "%s: expected an object \"weight_map\"", index_path);
     json_object_foreach(map, name, value) {
-        if (json_is_string(value)) json_object_set_new(shards, json_string_value(value), json_null());
-        else s = sv_fail(err, SV_ERR_INPUT, "%s: the shard of %s is not a name", index_path, name);
+        if (json_is_string(value))
+            json_object_set_new(shards, json_string_value(value), json_null());
+        else
+            s = sv_fail(err, SV_ERR_INPUT, "%s: the shard of %s is not a name", index_path, name);
     }
     sv_tensor_file *f = NULL;
     if (!s) s = new_file(json_object_size(shards), &f, err);
@@ -229,13 +234,19 @@ static sv_status open_indexed(const char *folder, const char *index_path, sv_ten
 }
 
 sv_status sv_tensor_folder_open(const char *folder, sv_tensor_file **out, sv_error *err) {
-    char *whole = sv_path_join(folder, "model.safetensors"), *index = sv_path_join(folder, "model.safetensors.index.json");
+    char *whole = sv_path_join(folder, "model.safetensors"),
+         *index = sv_path_join(folder, "model.safetensors.index.json");
     sv_status s;
     *out = NULL;
-    if (!whole || !index) s = sv_fail_memory(err, "path", strlen(folder));
-    else if (sv_file_exists(whole)) s = sv_tensor_file_open(whole, out, err);
-    else if (sv_file_exists(index)) s = open_indexed(folder, index, out, err);
-    else s = sv_fail(err, SV_ERR_INPUT, "%s: expected model.safetensors or model.safetensors.index.json, found neither", folder);
+    if (!whole || !index)
+        s = sv_fail_memory(err, "path", strlen(folder));
+    else if (sv_file_exists(whole))
+        s = sv_tensor_file_open(whole, out, err);
+    else if (sv_file_exists(index))
+        s = open_indexed(folder, index, out, err);
+    else
+        s = sv_fail(err, SV_ERR_INPUT, "%s: expected model.safetensors or model.safetensors.index.json, found neither",
+                    folder);
     free(whole);
     free(index);
     return s;

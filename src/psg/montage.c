@@ -387,7 +387,8 @@ static sv_status settle_choices(const search *s, const sv_channel_choice *choice
 }
 
 bool sv_montage_has_eeg(const sv_montage *montage) {
-    return montage->roles[SV_ROLE_F4].present || montage->roles[SV_ROLE_C4].present || montage->roles[SV_ROLE_O2].present;
+    return montage->roles[SV_ROLE_F4].present || montage->roles[SV_ROLE_C4].present ||
+           montage->roles[SV_ROLE_O2].present;
 }
 
 /* Why a channel that was there is not used, "" when none was passed over. */
@@ -402,10 +403,11 @@ static sv_status fail_without_roles(const sv_recording_info *info, const sv_mont
     sv_strbuf list = {0};
     const char *reason = first_passed_over(montage);
     sv_labels_list(info, &list);
-    sv_status status = sv_fail(err, SV_ERR_INPUT,
-                               "no channel can be used for F4, C4, O2, LOC, ROC or Chin. %s%sName channels with --channel "
-                               "ROLE=LABEL; the file has: %s",
-                               reason, reason[0] ? " " : "", sv_strbuf_text(&list));
+    sv_status status =
+        sv_fail(err, SV_ERR_INPUT,
+                "no channel can be used for F4, C4, O2, LOC, ROC or Chin. %s%sName channels with --channel "
+                "ROLE=LABEL; the file has: %s",
+                reason, reason[0] ? " " : "", sv_strbuf_text(&list));
     sv_strbuf_free(&list);
     return status;
 }

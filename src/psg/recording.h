@@ -11,8 +11,14 @@
 
 typedef struct sv_recording sv_recording;
 
-typedef enum sv_recording_format { SV_FORMAT_EDF, SV_FORMAT_EDF_PLUS_C, SV_FORMAT_EDF_PLUS_D, SV_FORMAT_BDF,
-                                   SV_FORMAT_BDF_PLUS_C, SV_FORMAT_BDF_PLUS_D } sv_recording_format;
+typedef enum sv_recording_format {
+    SV_FORMAT_EDF,
+    SV_FORMAT_EDF_PLUS_C,
+    SV_FORMAT_EDF_PLUS_D,
+    SV_FORMAT_BDF,
+    SV_FORMAT_BDF_PLUS_C,
+    SV_FORMAT_BDF_PLUS_D
+} sv_recording_format;
 
 /* One ordinary signal (annotation signals are not listed). Text is UTF-8, trimmed. */
 typedef struct sv_signal {

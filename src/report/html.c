@@ -21,8 +21,10 @@ bool sv_html_json(sv_strbuf *out, const json_t *value) {
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | SV_JSON_REALS);
     if (!text) return false;
     for (const char *c = text; *c; c++) {
-        if (*c == '<') sv_strbuf_puts(out, "\\u003c");
-        else sv_strbuf_append(out, c, 1);
+        if (*c == '<')
+            sv_strbuf_puts(out, "\\u003c");
+        else
+            sv_strbuf_append(out, c, 1);
     }
     free(text);
     return !out->failed;

@@ -10,7 +10,8 @@
 /* Appends text with & < > " ' escaped. NULL appends nothing. */
 void sv_html_text(sv_strbuf *out, const char *text);
 
-/* Appends compact JSON that may stand inside a script element: '<' is written as \u003c. False when there is no memory. */
+/* Appends compact JSON that may stand inside a script element: '<' is written as \u003c. False when there is no memory.
+ */
 bool sv_html_json(sv_strbuf *out, const json_t *value);
 
 /* Appends the bytes in base64. False when there is no memory. */

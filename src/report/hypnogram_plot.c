@@ -7,8 +7,18 @@
 #include "sleep/stages.h"
 #include "stage/row.h"
 
-enum { WIDTH = 1200, LEFT = 42, RIGHT = 20, LEVEL = 26, TOP = 8, HYPNOGRAM = TOP + 5 * LEVEL, DENSITY_TOP = HYPNOGRAM + 14,
-       DENSITY = 90, BOTTOM = DENSITY_TOP + DENSITY, HEIGHT = BOTTOM + 20 };
+enum {
+    WIDTH = 1200,
+    LEFT = 42,
+    RIGHT = 20,
+    LEVEL = 26,
+    TOP = 8,
+    HYPNOGRAM = TOP + 5 * LEVEL,
+    DENSITY_TOP = HYPNOGRAM + 14,
+    DENSITY = 90,
+    BOTTOM = DENSITY_TOP + DENSITY,
+    HEIGHT = BOTTOM + 20
+};
 
 /* from the top of the plot: W R N1 N2 N3, as sleep medicine draws it */
 static const int level_of[SV_N_STAGES] = {0, 2, 3, 4, 1};
@@ -75,7 +85,8 @@ static void put_rem_bars(sv_strbuf *out, const json_t *rows) {
         size_t end = e;
         while (end < n && sv_row_stage(json_array_get(rows, end)) == SV_STAGE_R) end++;
         if (end > e) {
-            double y = level_y(SV_STAGE_R), x0 = scale.left + (double)e * scale.step, x1 = scale.left + (double)end * scale.step;
+            double y = level_y(SV_STAGE_R), x0 = scale.left + (double)e * scale.step,
+                   x1 = scale.left + (double)end * scale.step;
             put_point(out, "M", x0, y - 3);
             put_point(out, "L", x1, y - 3);
             put_point(out, "L", x1, y + 3);
@@ -97,7 +108,8 @@ static void put_density(sv_strbuf *out, const json_t *rows) {
             double p[SV_N_STAGES], below = 0;
             if (!sv_row_probabilities(row, p)) continue;
             for (int j = 0; j < k; j++) below += p[stacking[j]];
-            double height = DENSITY * p[stacking[k]], x = scale.left + (double)e * scale.step, y = BOTTOM - DENSITY * below;
+            double height = DENSITY * p[stacking[k]], x = scale.left + (double)e * scale.step,
+                   y = BOTTOM - DENSITY * below;
             if (height < .05) continue;
             put_point(out, "M", x, y);
             put_by(out, "v", -height);
@@ -125,19 +137,23 @@ static void put_time_axis(sv_strbuf *out, size_t n_epochs, double start_s) {
 }
 
 void sv_hypnogram_plot(sv_strbuf *out, const json_t *rows, double start_s) {
-    sv_strbuf_printf(out, "<svg class=\"night\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Hypnogram and hypnodensity\">",
-                     WIDTH, HEIGHT);
+    sv_strbuf_printf(
+        out, "<svg class=\"night\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Hypnogram and hypnodensity\">",
+        WIDTH, HEIGHT);
     put_time_axis(out, json_array_size(rows), start_s);
     for (int i = 0; i < SV_N_STAGES; i++) {
         sv_strbuf_puts(out, "<text x=\"6\" y=\"");
         put(out, level_y((sv_stage)i) + 4);
         sv_strbuf_printf(out, "\">%s</text>", sv_stage_name((sv_stage)i));
     }
-    sv_strbuf_printf(out, "<text x=\"6\" y=\"%d\">100 %%</text><text x=\"6\" y=\"%d\">0</text>", DENSITY_TOP + 10, BOTTOM);
+    sv_strbuf_printf(out, "<text x=\"6\" y=\"%d\">100 %%</text><text x=\"6\" y=\"%d\">0</text>", DENSITY_TOP + 10,
+                     BOTTOM);
     put_density(out, rows);
     put_line(out, rows, truth_of_row, "stroke=\"var(--soft)\" stroke-width=\"3\" stroke-opacity=\".45\"");
     put_rem_bars(out, rows);
     put_line(out, rows, sv_row_stage, "stroke=\"var(--ink)\" stroke-width=\"1.4\"");
-    sv_strbuf_printf(out, "<line id=\"cursor\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" stroke=\"var(--mark)\" stroke-width=\"2\"/></svg>",
-                     LEFT, LEFT, TOP, BOTTOM);
+    sv_strbuf_printf(
+        out,
+        "<line id=\"cursor\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" stroke=\"var(--mark)\" stroke-width=\"2\"/></svg>",
+        LEFT, LEFT, TOP, BOTTOM);
 }

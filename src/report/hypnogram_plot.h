@@ -14,7 +14,8 @@ typedef struct sv_plot_scale {
 
 sv_plot_scale sv_hypnogram_plot_scale(size_t n_epochs);
 
-/* Appends the SVG for rows of epochs.jsonl. start_s: seconds after midnight of the first epoch, negative when not known. */
+/* Appends the SVG for rows of epochs.jsonl. start_s: seconds after midnight of the first epoch, negative when not
+ * known. */
 void sv_hypnogram_plot(sv_strbuf *out, const json_t *rows, double start_s);
 
 #endif

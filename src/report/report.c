@@ -2,7 +2,8 @@
  * report.c - fills page.html.
  *
  * The numbers and the hypnogram are plain HTML and SVG; the epochs are data that the page's script shows. Pictures are
- * embedded with eight levels a colour: a night of 960 epochs is then about 20 MB instead of 55 (docs/modules/report.md).
+ * embedded with eight levels a colour: a night of 960 epochs is then about 20 MB instead of 55
+ * (docs/modules/report.md).
  */
 #include "report/report.h"
 
@@ -58,10 +59,11 @@ static void put_subtitle(sv_strbuf *out, const sv_report_input *in) {
 
 static void put_warnings(sv_strbuf *out, const sv_report_input *in) {
     const json_t *list = json_object_get(in->summary, "warnings"), *counts = json_object_get(in->summary, "counts");
-    static const struct { const char *key, *text; } counted[] = {
-        {"uncertain", "epochs are uncertain: the most probable stage has less than 0.6."},
-        {"unparsed", "epochs: the model's answer held no stage."},
-        {"no_signal", "epochs lie in gaps of the recording and were not asked."}};
+    static const struct {
+        const char *key, *text;
+    } counted[] = {{"uncertain", "epochs are uncertain: the most probable stage has less than 0.6."},
+                   {"unparsed", "epochs: the model's answer held no stage."},
+                   {"no_signal", "epochs lie in gaps of the recording and were not asked."}};
     size_t i;
     json_t *w;
     sv_strbuf_puts(out, "<div class=\"warnings\"><b>Before you read on</b><ul>");
@@ -82,7 +84,9 @@ static void put_warnings(sv_strbuf *out, const sv_report_input *in) {
     sv_strbuf_puts(out, "</ul></div>");
 }
 
-static void put_hypnogram(sv_strbuf *out, const sv_report_input *in) { sv_hypnogram_plot(out, in->rows, start_s(in->summary)); }
+static void put_hypnogram(sv_strbuf *out, const sv_report_input *in) {
+    sv_hypnogram_plot(out, in->rows, start_s(in->summary));
+}
 
 static void put_truth_legend(sv_strbuf *out, const sv_report_input *in) {
     if (has_truth(in->rows)) sv_strbuf_puts(out, " (thick grey: the scorer)");
@@ -94,19 +98,32 @@ static void put_card(sv_strbuf *out, const char *label, const json_t *value, con
     if (json_is_number(value)) {
         /* whole tenths: no locale can change the point */
         long tenths = lround(json_number_value(value) * 10);
-        sv_strbuf_printf(out, "<b>%s%ld.%ld %s</b></div>", tenths < 0 ? "-" : "", labs(tenths) / 10, labs(tenths) % 10, unit);
+        sv_strbuf_printf(out, "<b>%s%ld.%ld %s</b></div>", tenths < 0 ? "-" : "", labs(tenths) / 10, labs(tenths) % 10,
+                         unit);
     } else {
         sv_strbuf_puts(out, "<b>&ndash;</b></div>");
     }
 }
 
 static void put_statistics(sv_strbuf *out, const sv_report_input *in) {
-    static const struct { const char *key, *label, *unit; } cards[] = {
-        {"TIB", "Time in bed", "min"}, {"TST", "Total sleep time", "min"}, {"SPT", "Sleep period", "min"},
-        {"SE", "Sleep efficiency", "%"}, {"SOL", "Sleep onset latency", "min"}, {"WASO", "Wake after sleep onset", "min"},
-        {"Lat_REM", "REM latency (from TIB start)", "min"}, {"W", "W", "min"}, {"N1", "N1", "min"}, {"N2", "N2", "min"},
-        {"N3", "N3", "min"}, {"REM", "R", "min"}, {"%N1", "N1 of TST", "%"}, {"%N2", "N2 of TST", "%"},
-        {"%N3", "N3 of TST", "%"}, {"%REM", "R of TST", "%"}};
+    static const struct {
+        const char *key, *label, *unit;
+    } cards[] = {{"TIB", "Time in bed", "min"},
+                 {"TST", "Total sleep time", "min"},
+                 {"SPT", "Sleep period", "min"},
+                 {"SE", "Sleep efficiency", "%"},
+                 {"SOL", "Sleep onset latency", "min"},
+                 {"WASO", "Wake after sleep onset", "min"},
+                 {"Lat_REM", "REM latency (from TIB start)", "min"},
+                 {"W", "W", "min"},
+                 {"N1", "N1", "min"},
+                 {"N2", "N2", "min"},
+                 {"N3", "N3", "min"},
+                 {"REM", "R", "min"},
+                 {"%N1", "N1 of TST", "%"},
+                 {"%N2", "N2 of TST", "%"},
+                 {"%N3", "N3 of TST", "%"},
+                 {"%REM", "R of TST", "%"}};
     const json_t *statistics = json_object_get(in->summary, "statistics");
     if (!json_is_object(statistics)) {
         sv_strbuf_puts(out, "<p class=\"soft\">Too few epochs for statistics.</p>");
@@ -122,17 +139,22 @@ static void put_statistics(sv_strbuf *out, const sv_report_input *in) {
 /* A number with three decimals, or a dash. */
 static void put_share(sv_strbuf *out, const json_t *value) {
     long n = json_is_number(value) ? lround(json_number_value(value) * 1000) : 0;
-    if (json_is_number(value)) sv_strbuf_printf(out, "%s%ld.%03ld", n < 0 ? "-" : "", labs(n) / 1000, labs(n) % 1000);
-    else sv_strbuf_puts(out, "&ndash;");
+    if (json_is_number(value))
+        sv_strbuf_printf(out, "%s%ld.%03ld", n < 0 ? "-" : "", labs(n) / 1000, labs(n) % 1000);
+    else
+        sv_strbuf_puts(out, "&ndash;");
 }
 
 static void put_agreement(sv_strbuf *out, const sv_report_input *in) {
-    static const struct { const char *key, *label; } both[] = {
-        {"unparsed_is_error", "unparsed answers count as errors"}, {"unparsed_left_out", "unparsed answers left out (as published)"}};
+    static const struct {
+        const char *key, *label;
+    } both[] = {{"unparsed_is_error", "unparsed answers count as errors"},
+                {"unparsed_left_out", "unparsed answers left out (as published)"}};
     const json_t *agreement = json_object_get(in->summary, "agreement");
     if (!json_is_object(agreement)) return;
-    sv_strbuf_puts(out, "<h2>Agreement with the scorer</h2><table><tr><th></th><th>epochs</th><th>accuracy</th>"
-                        "<th>macro-F1</th><th>kappa</th></tr>");
+    sv_strbuf_puts(out,
+                   "<h2>Agreement with the scorer</h2><table><tr><th></th><th>epochs</th><th>accuracy</th>"
+                   "<th>macro-F1</th><th>kappa</th></tr>");
     for (size_t i = 0; i < SV_COUNT(both); i++) {
         const json_t *a = json_object_get(agreement, both[i].key);
         sv_strbuf_printf(out, "<tr><td>%s</td><td>%d</td><td>", both[i].label, (int)sv_json_int(a, "n", 0));
@@ -155,8 +177,9 @@ static void put_channels(sv_strbuf *out, const sv_report_input *in) {
         if (!sv_json_bool(c, "present", false)) continue;
         sv_strbuf_printf(out, "<span title=\"");
         sv_html_text(out, sv_json_text(c, "reason", ""));
-        sv_strbuf_printf(out, "\"><span class=\"dot\" style=\"background:%s;outline:1px solid var(--line)\"></span>%s: ",
-                         colours[r], role);
+        sv_strbuf_printf(
+            out, "\"><span class=\"dot\" style=\"background:%s;outline:1px solid var(--line)\"></span>%s: ", colours[r],
+            role);
         sv_html_text(out, sv_json_text(c, "name", ""));
         sv_strbuf_puts(out, sv_json_bool(c, "substitute", false) ? " (substitute)</span>" : "</span>");
     }
@@ -164,7 +187,9 @@ static void put_channels(sv_strbuf *out, const sv_report_input *in) {
 
 static void put_provenance(sv_strbuf *out, const sv_report_input *in) {
     char *text = json_dumps(json_object_get(in->summary, "provenance"), JSON_INDENT(2));
-    sv_strbuf_puts(out, "<details><summary>Hashes, channels, filters and settings that this result was made from</summary><pre class=\"small\">");
+    sv_strbuf_puts(out,
+                   "<details><summary>Hashes, channels, filters and settings that this result was made "
+                   "from</summary><pre class=\"small\">");
     sv_html_text(out, text ? text : "");
     sv_strbuf_puts(out, "</pre></details>");
     free(text);
@@ -184,8 +209,9 @@ static json_t *page_row(const json_t *row) {
         for (int i = 0; i < SV_N_STAGES; i++) json_array_append_new(list, json_real(p[i]));
     }
     json_object_set_new(r, "p", list);
-    static const char *const copied[][2] = {{"stage", "pred_stage"}, {"truth", "stage"}, {"text", "reasoning_text"},
-                                            {"rules", "applicable_rules"}, {"flags", "flags"}, {"problem", "parse_error"}};
+    static const char *const copied[][2] = {{"stage", "pred_stage"},    {"truth", "stage"},
+                                            {"text", "reasoning_text"}, {"rules", "applicable_rules"},
+                                            {"flags", "flags"},         {"problem", "parse_error"}};
     for (size_t i = 0; i < SV_COUNT(copied); i++) json_object_set(r, copied[i][0], json_object_get(row, copied[i][1]));
     return r;
 }
@@ -200,7 +226,8 @@ static void put_data(sv_strbuf *out, const sv_report_input *in) {
     json_object_set_new(data, "rules", rule_meanings());
     json_object_set_new(data, "truth", json_boolean(has_truth(in->rows)));
     json_object_set_new(data, "start_s", start < 0 ? json_null() : json_real(start));
-    json_object_set_new(data, "plot", json_pack("{s:f,s:f,s:f}", "width", scale.width, "left", scale.left, "step", scale.step));
+    json_object_set_new(data, "plot",
+                        json_pack("{s:f,s:f,s:f}", "width", scale.width, "left", scale.left, "step", scale.step));
     if (!sv_html_json(out, data)) out->failed = true;
     json_decref(data);
 }
@@ -208,18 +235,25 @@ static void put_data(sv_strbuf *out, const sv_report_input *in) {
 static const struct {
     const char *name;
     void (*put)(sv_strbuf *out, const sv_report_input *in);
-} fields[] = {{"title", put_title}, {"subtitle", put_subtitle}, {"warnings", put_warnings}, {"hypnogram", put_hypnogram},
-              {"truthlegend", put_truth_legend}, {"statistics", put_statistics}, {"agreement", put_agreement},
-              {"channels", put_channels}, {"provenance", put_provenance}, {"data", put_data}};
+} fields[] = {{"title", put_title},
+              {"subtitle", put_subtitle},
+              {"warnings", put_warnings},
+              {"hypnogram", put_hypnogram},
+              {"truthlegend", put_truth_legend},
+              {"statistics", put_statistics},
+              {"agreement", put_agreement},
+              {"channels", put_channels},
+              {"provenance", put_provenance},
+              {"data", put_data}};
 
 /* One thread's tools for making pictures small. */
 typedef struct drawing {
     const sv_report_input *input;
-    int first;            /* epoch of item 0 */
-    sv_painter **painters;/* [n_threads] */
-    sv_strbuf *elements;  /* [block] the script element of each picture */
-    sv_status *statuses;  /* [block] */
-    sv_error *errors;     /* [block] */
+    int first;             /* epoch of item 0 */
+    sv_painter **painters; /* [n_threads] */
+    sv_strbuf *elements;   /* [block] the script element of each picture */
+    sv_status *statuses;   /* [block] */
+    sv_error *errors;      /* [block] */
 } drawing;
 
 static void draw(void *context, int64_t item, int thread) {
@@ -266,7 +300,8 @@ static sv_status write_pictures(const sv_report_input *in, sv_pool *pool, FILE *
     d.painters = sv_calloc((size_t)n_threads, sizeof *d.painters);
     sv_status s = d.errors && d.painters ? SV_OK : sv_fail_memory(err, "pictures", error_bytes);
     for (int i = 0; !s && i < n_threads; i++) s = sv_painter_new(&d.painters[i], err);
-    for (; !s && d.first < n_epochs; d.first += BLOCK) s = write_block(&d, SV_MIN(BLOCK, n_epochs - d.first), pool, stream, err);
+    for (; !s && d.first < n_epochs; d.first += BLOCK)
+        s = write_block(&d, SV_MIN(BLOCK, n_epochs - d.first), pool, stream, err);
     for (int i = 0; d.painters && i < n_threads; i++) sv_painter_free(d.painters[i]);
     for (int i = 0; i < BLOCK; i++) sv_strbuf_free(&elements[i]);
     free(d.painters);

@@ -31,8 +31,8 @@ static bool quantise(const unsigned char *rgb, size_t n_pixels, unsigned levels,
 }
 
 static int encode(spng_ctx *png, const unsigned char *indices, int width, int height, struct spng_plte *palette) {
-    struct spng_ihdr header = {.width = (uint32_t)width, .height = (uint32_t)height, .bit_depth = 8,
-                               .color_type = SPNG_COLOR_TYPE_INDEXED};
+    struct spng_ihdr header = {
+        .width = (uint32_t)width, .height = (uint32_t)height, .bit_depth = 8, .color_type = SPNG_COLOR_TYPE_INDEXED};
     int e;
     if ((e = spng_set_option(png, SPNG_ENCODE_TO_BUFFER, 1))) return e;
     if ((e = spng_set_option(png, SPNG_IMG_COMPRESSION_LEVEL, 7))) return e;

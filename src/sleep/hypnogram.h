@@ -14,9 +14,9 @@ typedef struct sv_hypnogram {
     signed char *stages;   /* [n_epochs], sv_stage; owned */
     double first_scored_s; /* start of the first entry with a stage, from epoch 0's start; not a multiple of 30 when the
                             * scorer's epochs lie between ours. NaN when nothing is scored */
-    double last_scored_s;  /* end of the last entry with a stage, likewise; it may lie beyond the epochs. NaN likewise */
-    double page_s;         /* 30 or 20 when every entry is a multiple of it, else 0 */
-    const char *note;      /* a sentence about what had to be assumed, static; NULL when nothing had to */
+    double last_scored_s; /* end of the last entry with a stage, likewise; it may lie beyond the epochs. NaN likewise */
+    double page_s;        /* 30 or 20 when every entry is a multiple of it, else 0 */
+    const char *note;     /* a sentence about what had to be assumed, static; NULL when nothing had to */
 } sv_hypnogram;
 void sv_hypnogram_free(sv_hypnogram *hypnogram); /* frees and zeroes */
 

@@ -24,8 +24,8 @@ void sv_scoring_free(sv_scoring *scoring);
 sv_status sv_scoring_to_hypnogram(sv_scoring *scoring, double shift_s, int n_epochs, const char *name,
                                   sv_hypnogram *out, sv_error *err);
 
-/* Collects the annotations of `scored` that are stages. *shift_s: what to add to their onsets to count from the start of
- * `recording`, by absolute time when both starts are known, else 0 (with a note when the two are not the same). */
+/* Collects the annotations of `scored` that are stages. *shift_s: what to add to their onsets to count from the start
+ * of `recording`, by absolute time when both starts are known, else 0 (with a note when the two are not the same). */
 sv_status sv_scoring_read_annotations(const sv_recording_info *scored, const sv_recording_info *recording,
                                       sv_scoring *out, double *shift_s, sv_error *err);
 

@@ -246,8 +246,8 @@ static json_t *load_broken(span s, char *open, size_t room, size_t *budget) {
     return value;
 }
 
-/* Tries every object of the text in turn. One that names a sleep_stage which is none, or that breaks off before it names one,
- * ends the search: a stage inside of it would be another question's answer. */
+/* Tries every object of the text in turn. One that names a sleep_stage which is none, or that breaks off before it
+ * names one, ends the search: a stage inside of it would be another question's answer. */
 static json_t *find_object(span s) {
     char open[256];
     size_t budget = s.len < SIZE_MAX / MAX_PASSES ? s.len * MAX_PASSES : SIZE_MAX;

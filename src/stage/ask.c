@@ -1,8 +1,9 @@
 /*
  * ask.c - the parallel part of staging.
  *
- * The night is walked in blocks. Of each block first the pictures are drawn and embedded (each serves three questions), then
- * the epochs are asked; in both halves the threads take items as they come, and what an item gives depends on the item alone.
+ * The night is walked in blocks. Of each block first the pictures are drawn and embedded (each serves three questions),
+ * then the epochs are asked; in both halves the threads take items as they come, and what an item gives depends on the
+ * item alone.
  */
 #include "stage/ask.h"
 
@@ -37,7 +38,7 @@ typedef struct asking {
     hand *hands;   /* [n_hands] */
     sight *sights; /* [n_epochs] */
     sv_row_context row_context;
-    int first;     /* epoch that item 0 of the present loop stands for */
+    int first;            /* epoch that item 0 of the present loop stands for */
     pthread_mutex_t lock; /* journal, progress, first error */
     atomic_bool stop;
     sv_status status;
@@ -108,7 +109,8 @@ static sv_status ask_epoch(asking *a, hand *h, int epoch, json_t **row, sv_error
     sv_finding finding;
     if (!s) s = sv_examiner_ask(a->examiner, h->session, window, &finding, err);
     if (s) return s;
-    *row = sv_row_new(&a->row_context, epoch, &finding, a->run->subject.night.missing_share[epoch], a->sights[epoch].sha256);
+    *row = sv_row_new(&a->row_context, epoch, &finding, a->run->subject.night.missing_share[epoch],
+                      a->sights[epoch].sha256);
     sv_finding_free(&finding);
     return SV_OK;
 }
@@ -153,7 +155,8 @@ static sv_status set_up(asking *a, sv_error *err) {
     a->n_hands = sv_pool_n_threads(a->outer);
     a->hands = sv_calloc((size_t)a->n_hands, sizeof *a->hands);
     a->sights = sv_calloc((size_t)a->row_context.n_epochs, sizeof *a->sights);
-    if (!a->hands || !a->sights) return sv_fail_memory(err, "pictures", (size_t)a->row_context.n_epochs * sizeof(sight));
+    if (!a->hands || !a->sights)
+        return sv_fail_memory(err, "pictures", (size_t)a->row_context.n_epochs * sizeof(sight));
     for (int i = 0; i < a->n_hands; i++) {
         sv_status s = sv_painter_new(&a->hands[i].painter, err);
         if (s) return s;

@@ -45,12 +45,13 @@ json_t *sv_warnings_to_json(const sv_recording_info *info, const sv_montage *mon
         const sv_derivation *d = &montage->roles[r];
         const char *kind = warning_kind(info, d);
         if (!kind) continue;
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "kind", kind, "role", sv_role_name((sv_role)r), "text",
-                                              d->reason));
+        json_array_append_new(
+            list, json_pack("{s:s,s:s,s:s}", "kind", kind, "role", sv_role_name((sv_role)r), "text", d->reason));
     }
     if (!sv_montage_has_eeg(montage)) {
-        json_array_append_new(list, json_pack("{s:s,s:n,s:s}", "kind", "absent", "role", "text",
-                                              "No EEG is used: sleep cannot be staged without one. Do not trust these stages."));
+        json_array_append_new(
+            list, json_pack("{s:s,s:n,s:s}", "kind", "absent", "role", "text",
+                            "No EEG is used: sleep cannot be staged without one. Do not trust these stages."));
     }
     return list;
 }

@@ -18,10 +18,10 @@ typedef struct ids {
 struct sv_examiner {
     const sv_model *model;
     sv_prefix *prefix;
-    ids prompt;                /* whole prompt, one image_pad per picture */
-    size_t n_shared;           /* of prompt: those in the prefix */
-    ids forced;                /* sv_stage_forced_prefix */
-    ids stages[SV_N_STAGES];   /* the names that may follow it */
+    ids prompt;              /* whole prompt, one image_pad per picture */
+    size_t n_shared;         /* of prompt: those in the prefix */
+    ids forced;              /* sv_stage_forced_prefix */
+    ids stages[SV_N_STAGES]; /* the names that may follow it */
     bool stage_first, coarse;
 };
 
@@ -49,15 +49,17 @@ static sv_status encode_prompt(sv_examiner *e, const sv_stage_prompt *prompt, sv
     if (n_pictures == 3) return SV_OK;
     return sv_fail(err, SV_ERR_INPUT,
                    "the prompt must have exactly 3 picture tokens, found %zu: the system prompt may not contain "
-                   "<|image_pad|>", n_pictures);
+                   "<|image_pad|>",
+                   n_pictures);
 }
 
 sv_status sv_examiner_new(const sv_model *model, const sv_stage_prompt *prompt, bool coarse, sv_pool *pool,
                           sv_examiner **out, sv_error *err) {
     *out = NULL;
     if (coarse && !prompt->stage_first) {
-        return sv_fail(err, SV_ERR_USAGE,
-                       "--track coarse needs a stage-first model; for this one give its coarse prompt by --prompt FILE");
+        return sv_fail(
+            err, SV_ERR_USAGE,
+            "--track coarse needs a stage-first model; for this one give its coarse prompt by --prompt FILE");
     }
     sv_examiner *e = sv_calloc(1, sizeof *e);
     if (!e) return sv_fail_memory(err, "examiner", sizeof *e);
@@ -110,7 +112,8 @@ static sv_status score_stages(const sv_examiner *e, sv_session *session, const f
     double best = -INFINITY, total = 0;
     for (int i = 0; i < SV_N_STAGES; i++) {
         double parts[16];
-        if (e->stages[i].n > SV_COUNT(parts)) return sv_fail(err, SV_ERR_UNSUPPORTED, "stage names need too many tokens");
+        if (e->stages[i].n > SV_COUNT(parts))
+            return sv_fail(err, SV_ERR_UNSUPPORTED, "stage names need too many tokens");
         sv_status s = sv_session_score(session, logits, e->stages[i].items, e->stages[i].n, parts, err);
         if (s) return s;
         probabilities[i] = 0;
@@ -142,8 +145,8 @@ typedef struct timeline {
     size_t n, n_prompt;
 } timeline;
 
-static sv_status write_text(const sv_examiner *e, sv_session *session, const timeline *t, float *logits, sv_finding *out,
-                            sv_error *err) {
+static sv_status write_text(const sv_examiner *e, sv_session *session, const timeline *t, float *logits,
+                            sv_finding *out, sv_error *err) {
     const sv_tokenizer *tokenizer = sv_model_get_tokenizer(e->model);
     watch w = {.tokenizer = tokenizer};
     sv_generate_options options = {.max_tokens = MAX_ANSWER_TOKENS,
@@ -183,10 +186,8 @@ static int most_probable(const double *probabilities) {
 static sv_status read_and_score(const sv_examiner *e, sv_session *session, const sv_embedding *const pictures[3],
                                 timeline *t, float *logits, float *forced_logits, sv_finding *out, sv_error *err) {
     sv_session_rewind(session, e->n_shared);
-    sv_prompt question = {.ids = t->items + e->n_shared,
-                          .n_ids = t->n_prompt - e->n_shared,
-                          .embeddings = pictures,
-                          .n_embeddings = 3};
+    sv_prompt question = {
+        .ids = t->items + e->n_shared, .n_ids = t->n_prompt - e->n_shared, .embeddings = pictures, .n_embeddings = 3};
     sv_status s = sv_session_append(session, &question, logits, err);
     size_t asked = sv_session_length(session);
     if (!s) s = append_ids(session, e->forced.items, e->forced.n, forced_logits, err);

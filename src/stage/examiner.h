@@ -4,7 +4,8 @@
  *   shared prefix (system prompt, first caption) -> computed once per night
  *   + three pictures and captions                -> per epoch
  *   + forced beginning of an answer              -> probabilities of the five stages, before any rationale exists
- *   + the text                                   -> stage-first models go on from the most probable stage; others write freely
+ *   + the text                                   -> stage-first models go on from the most probable stage; others write
+ * freely
  */
 #ifndef SV_STAGE_EXAMINER_H
 #define SV_STAGE_EXAMINER_H
@@ -28,7 +29,7 @@ typedef struct sv_finding {
     double probabilities[SV_N_STAGES]; /* sum 1: softmax over the log-probabilities of the five names */
     char *output;                      /* the answer as written, owned; NUL bytes cannot occur in it */
     size_t n_prompt_tokens, n_output_tokens;
-    bool cut;                          /* ended by the length limit */
+    bool cut; /* ended by the length limit */
     sv_answer answer;
 } sv_finding;
 void sv_finding_free(sv_finding *finding);

@@ -50,7 +50,8 @@ static size_t take_over(sv_journal *j, const char *text, size_t len) {
 }
 
 static sv_status write_line(sv_journal *j, const json_t *value, sv_error *err) {
-    if (json_dumpf(value, j->stream, JSON_COMPACT | SV_JSON_REALS) != 0 || fputc('\n', j->stream) == EOF || fflush(j->stream) != 0) {
+    if (json_dumpf(value, j->stream, JSON_COMPACT | SV_JSON_REALS) != 0 || fputc('\n', j->stream) == EOF ||
+        fflush(j->stream) != 0) {
         return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot write; free some space and run the same command again",
                              j->path);
     }
@@ -69,7 +70,8 @@ static sv_status open_locked(sv_journal *j, sv_error *err) {
     /* file systems without locks are taken as they are */
     if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return SV_OK;
     return sv_fail(err, SV_ERR_INPUT,
-                   "%s: another run is working in this folder; wait for its end, or name another folder by -o", j->path);
+                   "%s: another run is working in this folder; wait for its end, or name another folder by -o",
+                   j->path);
 }
 
 /* The journal keeps its first `len` bytes. */
@@ -97,9 +99,11 @@ static sv_status go_on(sv_journal *j, const char *fingerprint, bool force, sv_er
         free(text);
         /* a first line cut short holds no row: nothing is lost by starting again */
         if (stop && !force) {
-            return sv_fail(err, SV_ERR_INPUT,
-                           "%s: an unfinished run of another recording, model or set of options; finish it, name another "
-                           "folder by -o, or replace it by --force", j->path);
+            return sv_fail(
+                err, SV_ERR_INPUT,
+                "%s: an unfinished run of another recording, model or set of options; finish it, name another "
+                "folder by -o, or replace it by --force",
+                j->path);
         }
         return begin(j, fingerprint, err);
     }

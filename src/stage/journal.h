@@ -1,8 +1,9 @@
 /*
  * journal.h - rows on disk as soon as they are known, so that a killed run goes on where it was.
  *
- * epochs.jsonl.part: a first line {"fingerprint": ...} that says which recording, model and options the rows belong to, then
- * rows in the order in which they were finished. It becomes epochs.jsonl (rows in order of epoch, no first line) at the end.
+ * epochs.jsonl.part: a first line {"fingerprint": ...} that says which recording, model and options the rows belong to,
+ * then rows in the order in which they were finished. It becomes epochs.jsonl (rows in order of epoch, no first line)
+ * at the end.
  */
 #ifndef SV_STAGE_JOURNAL_H
 #define SV_STAGE_JOURNAL_H
@@ -11,9 +12,9 @@
 
 typedef struct sv_journal sv_journal; /* not safe for several threads at once */
 
-/* Opens the journal in `folder` for a night of n_epochs. Rows of an earlier run with the same fingerprint are taken over (a
- * last line cut short is dropped); a journal with another fingerprint is SV_ERR_INPUT unless `force`, one that another run has
- * open always. */
+/* Opens the journal in `folder` for a night of n_epochs. Rows of an earlier run with the same fingerprint are taken
+ * over (a last line cut short is dropped); a journal with another fingerprint is SV_ERR_INPUT unless `force`, one that
+ * another run has open always. */
 sv_status sv_journal_open(const char *folder, const char *fingerprint, int n_epochs, bool force, sv_journal **out,
                           sv_error *err);
 void sv_journal_close(sv_journal *journal); /* the file stays */

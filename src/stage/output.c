@@ -47,8 +47,10 @@ static void print_row(FILE *out, const json_t *row, const sv_start_time *start) 
     for (int i = 0; i < SV_N_STAGES; i++) {
         int n = has_p ? (int)lround(p[i] * 1e4) : 0;
         /* not %f: its point depends on the locale of the program that we are linked to */
-        if (has_p) fprintf(out, ",%d.%04d", n / 10000, n % 10000);
-        else fputc(',', out);
+        if (has_p)
+            fprintf(out, ",%d.%04d", n / 10000, n % 10000);
+        else
+            fputc(',', out);
     }
     size_t i;
     json_t *flag;
@@ -87,26 +89,30 @@ static void add_truth_warnings(json_t *list, const sv_subject *s) {
     if (!s->truth.stages) return;
     if (s->truth.note) add_warning(list, "hypnogram", s->truth.note);
     if (s->truth.page_s == 20) {
-        add_warning(list, "hypnogram", "The scorer used 20-s pages: of each three, the first and the third give our 30-s epochs "
-                                       "their stage.");
+        add_warning(list, "hypnogram",
+                    "The scorer used 20-s pages: of each three, the first and the third give our 30-s epochs "
+                    "their stage.");
     }
     int n_unscored = 0, n = s->night.n_epochs;
     for (int i = 0; i < n; i++) n_unscored += s->truth.stages[i] == SV_STAGE_NONE;
     if (n_unscored) {
-        snprintf(text, sizeof text, "The scorer gave no stage to %d of the %d epochs; they do not count in the agreement.",
-                 n_unscored, n);
+        snprintf(text, sizeof text,
+                 "The scorer gave no stage to %d of the %d epochs; they do not count in the agreement.", n_unscored, n);
         add_warning(list, "hypnogram", text);
     }
     double beyond_s = s->truth.last_scored_s - (double)n * SV_EPOCH_S;
     if (beyond_s >= SV_EPOCH_S) {
-        snprintf(text, sizeof text, "The scorer's stages go on for %ld s after the last epoch: is it the hypnogram of this recording?",
+        snprintf(text, sizeof text,
+                 "The scorer's stages go on for %ld s after the last epoch: is it the hypnogram of this recording?",
                  lround(beyond_s));
         add_warning(list, "hypnogram", text);
     }
     double off_s = fmod(s->truth.first_scored_s, SV_EPOCH_S);
     if (off_s > 0.5 && off_s < SV_EPOCH_S - 0.5) {
-        snprintf(text, sizeof text, "The scorer's epochs begin %d s after ours: each of ours was given the stage that fills most of "
-                 "it, which costs agreement.", (int)lround(off_s));
+        snprintf(text, sizeof text,
+                 "The scorer's epochs begin %d s after ours: each of ours was given the stage that fills most of "
+                 "it, which costs agreement.",
+                 (int)lround(off_s));
         add_warning(list, "hypnogram", text);
     }
 }
@@ -131,7 +137,8 @@ static json_t *counts_of(const json_t *rows) {
 static json_t *start_of(const sv_start_time *t) {
     char text[40];
     if (!t->known) return json_null();
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", t->year, t->month, t->day, t->hour, t->minute, t->second);
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", t->year, t->month, t->day, t->hour, t->minute,
+             t->second);
     return json_string(text);
 }
 
@@ -149,7 +156,8 @@ static json_t *agreement_of(const sv_subject *s, const signed char *stages) {
 static json_t *statistics_of(const sv_subject *s, const signed char *stages) {
     sv_sleep_statistics statistics;
     /* fewer than two epochs have no statistics: that is not a failure of the run */
-    if (sv_sleep_statistics_compute(stages + s->first_epoch, s->last_epoch - s->first_epoch, SV_EPOCH_S, &statistics, NULL)) {
+    if (sv_sleep_statistics_compute(stages + s->first_epoch, s->last_epoch - s->first_epoch, SV_EPOCH_S, &statistics,
+                                    NULL)) {
         return json_null();
     }
     return sv_sleep_statistics_to_json(&statistics);
@@ -170,8 +178,9 @@ sv_status sv_output_summary(const sv_subject *s, const sv_stage_prompt *prompt, 
     add_truth_warnings(warnings, s);
     if (prompt->warning) add_warning(warnings, "model", prompt->warning);
     if (!sv_output_start_fits_edf(&s->info->start)) {
-        add_warning(warnings, "file", "The year of the recording is outside of 1985 to 2084, which EDF cannot hold: "
-                                      "hypnogram.edf has no start time.");
+        add_warning(warnings, "file",
+                    "The year of the recording is outside of 1985 to 2084, which EDF cannot hold: "
+                    "hypnogram.edf has no start time.");
     }
     json_object_set_new(summary, "warnings", warnings);
     json_object_set_new(summary, "statistics", statistics_of(s, stages));

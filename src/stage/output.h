@@ -11,8 +11,8 @@
 /* One compact object a line. */
 sv_status sv_output_rows(const char *path, const json_t *rows, sv_error *err);
 
-/* epoch,onset_s,duration_s,clock,stage,truth,W,N1,N2,N3,R,flags with a header line; RFC 4180, probabilities empty for epochs
- * that were not asked. */
+/* epoch,onset_s,duration_s,clock,stage,truth,W,N1,N2,N3,R,flags with a header line; RFC 4180, probabilities empty for
+ * epochs that were not asked. */
 sv_status sv_output_hypnogram_csv(const char *path, const json_t *rows, const sv_start_time *start, sv_error *err);
 
 /* False when hypnogram.edf has to be written without the start: EDF holds the years 1985 to 2084. */

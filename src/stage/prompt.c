@@ -46,11 +46,12 @@ static sv_status load_card(const char *folder, sv_stage_prompt *out, sv_error *e
         const char *order = sv_json_text(card, "answer_order", "");
         out->stage_first = strcmp(order, "stage_first") == 0;
         if (!out->stage_first && strcmp(order, "rationale_first") != 0) {
-            s = sv_fail(err, SV_ERR_INPUT, "%s: answer_order must be \"stage_first\" or \"rationale_first\", found \"%s\"",
-                        path, order);
+            s = sv_fail(err, SV_ERR_INPUT,
+                        "%s: answer_order must be \"stage_first\" or \"rationale_first\", found \"%s\"", path, order);
         }
         const char *warning = sv_json_text(card, "warning", NULL);
-        if (!s && warning && !(out->warning = sv_strndup(warning, strlen(warning)))) s = sv_fail_memory(err, "warning", 0);
+        if (!s && warning && !(out->warning = sv_strndup(warning, strlen(warning))))
+            s = sv_fail_memory(err, "warning", 0);
     }
     json_decref(card);
     free(path);
@@ -65,7 +66,8 @@ sv_status sv_stage_prompt_load(const char *model_folder, const char *prompt_path
     if (!prompt_path && !sv_file_exists(own)) {
         s = sv_fail(err, SV_ERR_INPUT,
                     "%s: the model folder has no prompt.txt; name the system prompt that the model was trained with by "
-                    "--prompt FILE", model_folder);
+                    "--prompt FILE",
+                    model_folder);
     } else {
         s = load_system(prompt_path ? prompt_path : own, out, err);
     }

@@ -55,21 +55,25 @@ sv_status sv_provenance_new(const sv_subject *subject, const sv_model *model, co
     }
     json_t *p = json_object();
     json_object_set_new(p, "sleepvlm", json_string(sv_version()));
-    json_object_set_new(p, "recording", json_pack("{s:o,s:s}", "file", sv_json_string(sv_path_name(subject->info->path)),
-                                                  "sha256", recording_hash));
-    json_object_set_new(p, "model", json_pack("{s:o,s:I,s:o}", "name", sv_json_string(sv_path_name(sv_model_folder(model))), "parameters",
-                                              (json_int_t)sv_model_n_parameters(model), "sha256", model_files));
-    json_object_set_new(p, "prompt", json_pack("{s:s,s:s,s:s}", "sha256", prompt->sha256, "track",
-                                               options->coarse ? "coarse" : "fine", "answer_order",
-                                               prompt->stage_first ? "stage_first" : "rationale_first"));
+    json_object_set_new(
+        p, "recording",
+        json_pack("{s:o,s:s}", "file", sv_json_string(sv_path_name(subject->info->path)), "sha256", recording_hash));
+    json_object_set_new(p, "model",
+                        json_pack("{s:o,s:I,s:o}", "name", sv_json_string(sv_path_name(sv_model_folder(model))),
+                                  "parameters", (json_int_t)sv_model_n_parameters(model), "sha256", model_files));
+    json_object_set_new(
+        p, "prompt",
+        json_pack("{s:s,s:s,s:s}", "sha256", prompt->sha256, "track", options->coarse ? "coarse" : "fine",
+                  "answer_order", prompt->stage_first ? "stage_first" : "rationale_first"));
     json_object_set_new(p, "channels", sv_channels_to_json(subject->info, &subject->montage, &subject->night));
-    json_object_set_new(p, "filters", json_pack("{s:f,s:s,s:b,s:s,s:s,s:s}", "mains_hz", subject->night.mains_hz,
-                                                "mains_option", options->mains ? options->mains : "auto", "anti_alias",
-                                                (int)options->anti_alias, "eeg_eog", "0.3-35 Hz", "emg", "10-100 Hz",
-                                                "unit", "uV"));
+    json_object_set_new(p, "filters",
+                        json_pack("{s:f,s:s,s:b,s:s,s:s,s:s}", "mains_hz", subject->night.mains_hz, "mains_option",
+                                  options->mains ? options->mains : "auto", "anti_alias", (int)options->anti_alias,
+                                  "eeg_eog", "0.3-35 Hz", "emg", "10-100 Hz", "unit", "uV"));
     json_object_set_new(p, "hypnogram_sha256", truth_hash[0] ? json_string(truth_hash) : json_null());
-    json_object_set_new(p, "lights", json_pack("{s:i,s:i}", "first_epoch", subject->first_epoch, "last_epoch",
-                                               subject->last_epoch - 1));
+    json_object_set_new(
+        p, "lights",
+        json_pack("{s:i,s:i}", "first_epoch", subject->first_epoch, "last_epoch", subject->last_epoch - 1));
     /* a member that is missing would let two different runs pass for one */
     if (json_object_size(p) != N_MEMBERS) {
         json_decref(p);

@@ -61,14 +61,16 @@ static json_t *probabilities_object(const double *probabilities) {
 static json_t *flags_of(const sv_row_context *c, int epoch, const sv_finding *f, double missing_share) {
     double top = 0;
     for (int i = 0; i < SV_N_STAGES; i++) top = fmax(top, f->probabilities[i]);
-    const struct { bool set; const char *name; } flags[] = {
-        {top < SV_UNCERTAIN_BELOW, "uncertain"},
-        {!c->has_eeg, "no_eeg"},
-        {!f->answer.parsed, "unparsed"},
-        {f->cut, "answer_cut"},
-        {missing_share > 0, "partial_gap"},
-        {epoch == 0, "no_preceding_epoch"},
-        {epoch == c->n_epochs - 1, "no_subsequent_epoch"}};
+    const struct {
+        bool set;
+        const char *name;
+    } flags[] = {{top < SV_UNCERTAIN_BELOW, "uncertain"},
+                 {!c->has_eeg, "no_eeg"},
+                 {!f->answer.parsed, "unparsed"},
+                 {f->cut, "answer_cut"},
+                 {missing_share > 0, "partial_gap"},
+                 {epoch == 0, "no_preceding_epoch"},
+                 {epoch == c->n_epochs - 1, "no_subsequent_epoch"}};
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         if (flags[i].set) json_array_append_new(list, json_string(flags[i].name));
@@ -84,8 +86,9 @@ json_t *sv_row_new(const sv_row_context *c, int epoch, const sv_finding *f, doub
     json_object_set_new(row, "probability_source", json_string("forced"));
     json_object_set_new(row, "flags", flags_of(c, epoch, f, missing_share));
     json_object_set_new(row, "picture_sha256", json_string(picture_sha256));
-    json_object_set_new(row, "usage", json_pack("{s:I,s:I}", "prompt_tokens", (json_int_t)f->n_prompt_tokens,
-                                                "completion_tokens", (json_int_t)f->n_output_tokens));
+    json_object_set_new(row, "usage",
+                        json_pack("{s:I,s:I}", "prompt_tokens", (json_int_t)f->n_prompt_tokens, "completion_tokens",
+                                  (json_int_t)f->n_output_tokens));
     return row;
 }
 

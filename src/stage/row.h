@@ -16,8 +16,8 @@ typedef struct sv_row_context {
     bool has_eeg;             /* F4, C4 or O2 is drawn: without it every row says so */
 } sv_row_context;
 
-/* A new row for an epoch that was asked. missing_share: of the epoch in a gap; picture_sha256: of its RGB bytes. NULL when
- * there is no memory. */
+/* A new row for an epoch that was asked. missing_share: of the epoch in a gap; picture_sha256: of its RGB bytes. NULL
+ * when there is no memory. */
 json_t *sv_row_new(const sv_row_context *context, int epoch, const sv_finding *finding, double missing_share,
                    const char *picture_sha256);
 
@@ -25,8 +25,8 @@ json_t *sv_row_new(const sv_row_context *context, int epoch, const sv_finding *f
 json_t *sv_row_new_without_signal(const sv_row_context *context, int epoch);
 
 /* Reading rows back. */
-int sv_row_epoch(const json_t *row);                    /* -1 when it has none */
-sv_stage sv_row_stage(const json_t *row);               /* predicted; SV_STAGE_NONE when not parsed */
+int sv_row_epoch(const json_t *row);      /* -1 when it has none */
+sv_stage sv_row_stage(const json_t *row); /* predicted; SV_STAGE_NONE when not parsed */
 bool sv_row_has_flag(const json_t *row, const char *flag);
 bool sv_row_probabilities(const json_t *row, double out[SV_N_STAGES]); /* false when it has none */
 

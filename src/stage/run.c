@@ -35,7 +35,8 @@ static bool has_all_files(const sv_run *run) {
            has_file(run, "report.html");
 }
 
-/* Is there a finished result in the folder, and is it this one? *rows_stand: it is, but a file made from its rows is gone. */
+/* Is there a finished result in the folder, and is it this one? *rows_stand: it is, but a file made from its rows is
+ * gone. */
 static sv_status look_for_result(sv_run *run, bool *rows_stand, sv_error *err) {
     char *path = sv_path_join(run->folder, "summary.json");
     if (!path) return sv_fail_memory(err, "path", 0);
@@ -52,9 +53,11 @@ static sv_status look_for_result(sv_run *run, bool *rows_stand, sv_error *err) {
             json_decref(run->summary);
             run->summary = NULL;
         } else {
-            s = sv_fail(err, SV_ERR_INPUT,
-                        "%s holds the result of another recording, model or set of options; name another folder by -o, or "
-                        "replace it by --force", run->folder);
+            s = sv_fail(
+                err, SV_ERR_INPUT,
+                "%s holds the result of another recording, model or set of options; name another folder by -o, or "
+                "replace it by --force",
+                run->folder);
         }
     }
     free(path);
@@ -62,7 +65,8 @@ static sv_status look_for_result(sv_run *run, bool *rows_stand, sv_error *err) {
 }
 
 static sv_status open_journal(sv_run *run, bool rows_stand, sv_error *err) {
-    sv_status s = sv_journal_open(run->folder, run->fingerprint, run->subject.night.n_epochs, run->options.force, &run->journal, err);
+    sv_status s = sv_journal_open(run->folder, run->fingerprint, run->subject.night.n_epochs, run->options.force,
+                                  &run->journal, err);
     if (!s && rows_stand) {
         char *path = sv_path_join(run->folder, "epochs.jsonl");
         s = path ? sv_journal_take_finished(run->journal, path, err) : sv_fail_memory(err, "path", 0);
@@ -98,7 +102,8 @@ sv_status sv_run_ask(sv_run *run, sv_error *err) {
     sv_status s = sv_ask_night(run, err);
     if (s) return s;
     run->rows = sv_journal_rows(run->journal);
-    s = sv_output_summary(&run->subject, &run->prompt, run->provenance, run->fingerprint, run->rows, &run->summary, err);
+    s = sv_output_summary(&run->subject, &run->prompt, run->provenance, run->fingerprint, run->rows, &run->summary,
+                          err);
     if (!s) count(run);
     return s;
 }
@@ -110,11 +115,13 @@ sv_status sv_run_write(const sv_run *run, sv_error *err) {
     const sv_start_time *start = &run->subject.info->start;
     sv_status s = rows && csv && edf && summary && stages ? SV_OK : sv_fail_memory(err, "paths", 0);
     /* a summary vouches for the files beside it: that of an earlier result goes before they do */
-    if (!s && unlink(summary) != 0 && errno != ENOENT) s = sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot remove", summary);
+    if (!s && unlink(summary) != 0 && errno != ENOENT)
+        s = sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot remove", summary);
     if (!s) s = sv_output_rows(rows, run->rows, err);
     if (!s) s = sv_output_hypnogram_csv(csv, run->rows, start, err);
-    if (!s) s = sv_hypnogram_write_edf(edf, stages, run->subject.night.n_epochs,
-                                         sv_output_start_fits_edf(start) ? start : NULL, err);
+    if (!s)
+        s = sv_hypnogram_write_edf(edf, stages, run->subject.night.n_epochs,
+                                   sv_output_start_fits_edf(start) ? start : NULL, err);
     free(rows);
     free(csv);
     free(edf);

@@ -49,7 +49,8 @@ static sv_status find_montage(sv_subject *s, const sv_stage_options *o, sv_error
         return sv_fail_memory(err, "channel choices", (n + o->n_channels) * sizeof *all);
     }
     /* the command line comes after the file, and the later choice of a role wins */
-    for (size_t i = 0; !status && i < o->n_channels; i++) status = sv_channel_choice_parse(o->channels[i], &all[n++], err);
+    for (size_t i = 0; !status && i < o->n_channels; i++)
+        status = sv_channel_choice_parse(o->channels[i], &all[n++], err);
     if (!status) status = sv_montage_find(s->info, all, n, &s->montage, err);
     free(all);
     return status;
@@ -65,10 +66,11 @@ static sv_status lights(sv_subject *s, const sv_stage_options *o, sv_error *err)
     s->first_epoch = (int)fmin(fmax(ceil(off_s / SV_EPOCH_S), 0), n);
     s->last_epoch = (int)fmin(fmax(floor(on_s / SV_EPOCH_S), 0), n);
     if (s->last_epoch - s->first_epoch >= 1) return SV_OK;
-    return sv_fail(err, SV_ERR_USAGE,
-                   "no epoch lies between lights off (%s) and lights on (%s): the recording has %d epochs; a clock time means the "
-                   "first one at or after its start, +0 its start",
-                   o->lights_off ? o->lights_off : "start", o->lights_on ? o->lights_on : "end", s->night.n_epochs);
+    return sv_fail(
+        err, SV_ERR_USAGE,
+        "no epoch lies between lights off (%s) and lights on (%s): the recording has %d epochs; a clock time means the "
+        "first one at or after its start, +0 its start",
+        o->lights_off ? o->lights_off : "start", o->lights_on ? o->lights_on : "end", s->night.n_epochs);
 }
 
 static sv_status open_all(const char *path, const sv_stage_options *o, sv_subject *s, sv_error *err) {

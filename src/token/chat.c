@@ -43,7 +43,9 @@ static bool add_part(sv_chat *chat, bool is_image, const char *text, size_t len)
 
 bool sv_chat_add_text(sv_chat *chat, const char *text, size_t len) { return add_part(chat, false, text, len); }
 
-bool sv_chat_add_image(sv_chat *chat, const char *path_or_url) { return add_part(chat, true, path_or_url, strlen(path_or_url)); }
+bool sv_chat_add_image(sv_chat *chat, const char *path_or_url) {
+    return add_part(chat, true, path_or_url, strlen(path_or_url));
+}
 
 /* The address of a picture: "image", or "image_url" as a string or an object with "url"; "" when there is none. */
 static const char *picture_of(const json_t *part) {
@@ -63,7 +65,8 @@ static sv_status parse_part(const json_t *part, sv_chat *out, sv_error *err) {
     } else if (strcmp(type, "video") == 0 || strcmp(type, "video_url") == 0) {
         return sv_fail(err, SV_ERR_UNSUPPORTED, "message %zu: video is not supported", out->n_messages);
     } else {
-        return sv_fail(err, SV_ERR_INPUT, "message %zu: expected a part of type text or image, found '%s'", out->n_messages, type);
+        return sv_fail(err, SV_ERR_INPUT, "message %zu: expected a part of type text or image, found '%s'",
+                       out->n_messages, type);
     }
     return ok ? SV_OK : sv_fail_memory(err, "message", 0);
 }
@@ -76,7 +79,8 @@ static sv_status parse_content(const json_t *content, sv_chat *out, sv_error *er
         return ok ? SV_OK : sv_fail_memory(err, "message", json_string_length(content));
     }
     if (!json_is_array(content) || json_array_size(content) > MAX_PARTS) {
-        return sv_fail(err, SV_ERR_INPUT, "message %zu: expected content as a string or a list of parts", out->n_messages);
+        return sv_fail(err, SV_ERR_INPUT, "message %zu: expected content as a string or a list of parts",
+                       out->n_messages);
     }
     json_array_foreach(content, i, part) {
         sv_status s = parse_part(part, out, err);
@@ -95,9 +99,12 @@ sv_status sv_chat_parse(const json_t *messages, sv_chat *out, sv_error *err) {
     }
     json_array_foreach(messages, i, message) {
         const char *role = sv_json_text(message, "role", "");
-        if (!role[0]) s = sv_fail(err, SV_ERR_INPUT, "message %zu has no role", i + 1);
-        else if (!sv_chat_add_message(out, role)) s = sv_fail_memory(err, "message", 0);
-        else s = parse_content(json_object_get(message, "content"), out, err);
+        if (!role[0])
+            s = sv_fail(err, SV_ERR_INPUT, "message %zu has no role", i + 1);
+        else if (!sv_chat_add_message(out, role))
+            s = sv_fail_memory(err, "message", 0);
+        else
+            s = parse_content(json_object_get(message, "content"), out, err);
         if (s) break;
     }
     if (s) sv_chat_free(out);
@@ -115,8 +122,10 @@ sv_status sv_chat_render(const sv_chat *chat, bool add_generation_prompt, sv_str
         sv_strbuf_puts(out, m->role);
         sv_strbuf_puts(out, "\n");
         for (size_t k = 0; k < m->n_parts; k++) {
-            if (m->parts[k].is_image) sv_strbuf_puts(out, "<|vision_start|><|image_pad|><|vision_end|>");
-            else sv_strbuf_append(out, m->parts[k].text, m->parts[k].text_len);
+            if (m->parts[k].is_image)
+                sv_strbuf_puts(out, "<|vision_start|><|image_pad|><|vision_end|>");
+            else
+                sv_strbuf_append(out, m->parts[k].text, m->parts[k].text_len);
         }
         sv_strbuf_puts(out, "<|im_end|>\n");
     }

@@ -9,7 +9,7 @@
 
 typedef struct sv_chat_part {
     bool is_image;
-    char *text;      /* text part: UTF-8, text_len bytes and a 0; image part: path or "data:" URL (NULL when none given) */
+    char *text; /* text part: UTF-8, text_len bytes and a 0; image part: path or "data:" URL (NULL when none given) */
     size_t text_len;
 } sv_chat_part;
 
@@ -35,9 +35,9 @@ bool sv_chat_add_text(sv_chat *chat, const char *text, size_t len);
 bool sv_chat_add_image(sv_chat *chat, const char *path_or_url);
 
 /* The rendered prompt, one <|image_pad|> per picture. The template's default system block is inserted when the first
- * message is not "system". Texts are taken as they are: one that spells "<|im_end|>" or "<|image_pad|>" gives that token
- * when the prompt is encoded with parse_special, as in the reference; a caller with untrusted text must look for them
- * first. */
+ * message is not "system". Texts are taken as they are: one that spells "<|im_end|>" or "<|image_pad|>" gives that
+ * token when the prompt is encoded with parse_special, as in the reference; a caller with untrusted text must look for
+ * them first. */
 sv_status sv_chat_render(const sv_chat *chat, bool add_generation_prompt, sv_strbuf *out, sv_error *err);
 
 #endif

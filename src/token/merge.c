@@ -39,7 +39,8 @@ sv_status sv_merge_table_new(const sv_merge *merges, size_t n, sv_merge_table **
     *t = (sv_merge_table){n_slots - 1, slots};
     for (size_t k = 0; k < n; k++) {
         size_t i = slot_of(t, merges[k].left, merges[k].right);
-        while (slots[i] && (slots[i]->left != merges[k].left || slots[i]->right != merges[k].right)) i = (i + 1) & t->mask;
+        while (slots[i] && (slots[i]->left != merges[k].left || slots[i]->right != merges[k].right))
+            i = (i + 1) & t->mask;
         if (!slots[i]) slots[i] = &merges[k];
     }
     return SV_OK;

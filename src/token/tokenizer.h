@@ -10,7 +10,8 @@
 
 typedef struct sv_tokenizer sv_tokenizer; /* immutable after load; safe for many threads */
 
-/* Loads tokenizer.json from the folder or, without it, vocab.json + merges.txt (+ added tokens of tokenizer_config.json). */
+/* Loads tokenizer.json from the folder or, without it, vocab.json + merges.txt (+ added tokens of
+ * tokenizer_config.json). */
 sv_status sv_tokenizer_load(const char *folder, sv_tokenizer **out, sv_error *err);
 void sv_tokenizer_free(sv_tokenizer *tokenizer);
 
@@ -20,8 +21,8 @@ int sv_tokenizer_n_ids(const sv_tokenizer *tokenizer);
 /* The id of an added token such as "<|im_end|>", -1 when there is none. */
 int sv_tokenizer_special(const sv_tokenizer *tokenizer, const char *content);
 
-/* Encodes UTF-8 text (may hold 0 bytes). Added tokens written in the text become their ids when parse_special, else they
- * are encoded as ordinary text. *out: ids, freed with free. SV_ERR_INPUT when the text is not UTF-8. */
+/* Encodes UTF-8 text (may hold 0 bytes). Added tokens written in the text become their ids when parse_special, else
+ * they are encoded as ordinary text. *out: ids, freed with free. SV_ERR_INPUT when the text is not UTF-8. */
 sv_status sv_tokenizer_encode(const sv_tokenizer *tokenizer, const char *text, size_t len, bool parse_special,
                               int32_t **out, size_t *n_out, sv_error *err);
 
@@ -30,7 +31,8 @@ const char *sv_tokenizer_bytes(const sv_tokenizer *tokenizer, int32_t id, size_t
 
 /* Appends the text of the ids to `out`; bytes that are not UTF-8 become U+FFFD, one per maximal ill-formed subpart.
  * skip_special leaves out tokens that are special (not all added tokens are). */
-void sv_tokenizer_decode(const sv_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special, sv_strbuf *out);
+void sv_tokenizer_decode(const sv_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special,
+                         sv_strbuf *out);
 
 /* Decoding one id at a time: what may be shown so far never ends inside a character. */
 typedef struct sv_token_stream {

@@ -41,16 +41,21 @@ static void assert_list(const json_t *expected, const int *found, size_t n) {
 
 static void assert_config(const json_t *expected, const sv_model_config *c) {
     const sv_vision_config *v = &c->vision;
-    const struct { const char *key; int found; } text[] = {
-        {"hidden_size", c->text.hidden}, {"layers", c->text.n_layers}, {"heads", c->text.n_heads}, {"kv_heads", c->text.n_kv_heads},
-        {"intermediate", c->text.ffn}, {"vocab", c->text.vocab}},
-      vision[] = {{"depth", v->depth}, {"hidden", v->hidden}, {"heads", v->n_heads}, {"intermediate", v->ffn}, {"out", v->out_hidden},
-                  {"window", v->window}, {"patch", v->patch}, {"temporal", v->temporal_patch}, {"merge", v->merge}},
-      ids[] = {{"image_token_id", c->image_token}, {"vision_start_token_id", c->vision_start_token},
+    const struct {
+        const char *key;
+        int found;
+    } text[] = {{"hidden_size", c->text.hidden},  {"layers", c->text.n_layers},  {"heads", c->text.n_heads},
+                {"kv_heads", c->text.n_kv_heads}, {"intermediate", c->text.ffn}, {"vocab", c->text.vocab}},
+      vision[] = {{"depth", v->depth},      {"hidden", v->hidden},           {"heads", v->n_heads},
+                  {"intermediate", v->ffn}, {"out", v->out_hidden},          {"window", v->window},
+                  {"patch", v->patch},      {"temporal", v->temporal_patch}, {"merge", v->merge}},
+      ids[] = {{"image_token_id", c->image_token},
+               {"vision_start_token_id", c->vision_start_token},
                {"vision_end_token_id", c->vision_end_token}};
     const json_t *of_vision = json_object_get(expected, "vision"), *of_ids = json_object_get(expected, "ids");
     for (size_t i = 0; i < SV_COUNT(text); i++) assert_int_equal(sv_json_int(expected, text[i].key, -1), text[i].found);
-    for (size_t i = 0; i < SV_COUNT(vision); i++) assert_int_equal(sv_json_int(of_vision, vision[i].key, -1), vision[i].found);
+    for (size_t i = 0; i < SV_COUNT(vision); i++)
+        assert_int_equal(sv_json_int(of_vision, vision[i].key, -1), vision[i].found);
     for (size_t i = 0; i < SV_COUNT(ids); i++) assert_int_equal(sv_json_int(of_ids, ids[i].key, -1), ids[i].found);
     assert_list(json_object_get(expected, "mrope_section"), c->text.mrope_section, 3);
     assert_list(json_object_get(of_vision, "fullatt"), v->full_blocks, (size_t)v->n_full_blocks);
@@ -104,7 +109,8 @@ static void processors_and_ends(void **state) {
     assert_int_equal(c.n_eos, 1); /* of config.json */
     assert_int_equal(c.eos[0], 649);
     assert_int_equal(c.min_pixels, 3136);
-    json_t *processor = json_pack("{s:{s:{s:i,s:i}}}", "image_processor", "size", "shortest_edge", 100, "longest_edge", 5000);
+    json_t *processor =
+        json_pack("{s:{s:{s:i,s:i}}}", "image_processor", "size", "shortest_edge", 100, "longest_edge", 5000);
     put("processor_config.json", processor); /* transformers 5 */
     json_t *generation = json_pack("{s:[i,i],s:f}", "eos_token_id", 1, 2, "repetition_penalty", 1.05);
     put("generation_config.json", generation);
@@ -117,14 +123,15 @@ static void processors_and_ends(void **state) {
     put("preprocessor_config.json", older); /* wins */
     ASSERT_OK(sv_model_config_load(folder, &c, &err), err);
     assert_int_equal(c.min_pixels, 7);
-    static const struct { const char *file, *json, *expected; } bad[] = {
-        {"preprocessor_config.json", "{\"patch_size\": 14}", "patch_size"},
-        {"preprocessor_config.json", "{\"min_pixels\": 9, \"max_pixels\": 3}", "limits"},
-        {"preprocessor_config.json", "{\"image_std\": [0, 1, 1]}", "image_std"},
-        {"preprocessor_config.json", "[]", "object"},
-        {"generation_config.json", "{\"eos_token_id\": 99999}", "eos_token_id"},
-        {"generation_config.json", "{\"eos_token_id\": [1,2,3,4,5,6,7,8,9]}", "at most"},
-        {"generation_config.json", "{\"repetition_penalty\": 0}", "repetition_penalty"}};
+    static const struct {
+        const char *file, *json, *expected;
+    } bad[] = {{"preprocessor_config.json", "{\"patch_size\": 14}", "patch_size"},
+               {"preprocessor_config.json", "{\"min_pixels\": 9, \"max_pixels\": 3}", "limits"},
+               {"preprocessor_config.json", "{\"image_std\": [0, 1, 1]}", "image_std"},
+               {"preprocessor_config.json", "[]", "object"},
+               {"generation_config.json", "{\"eos_token_id\": 99999}", "eos_token_id"},
+               {"generation_config.json", "{\"eos_token_id\": [1,2,3,4,5,6,7,8,9]}", "at most"},
+               {"generation_config.json", "{\"repetition_penalty\": 0}", "repetition_penalty"}};
     for (size_t i = 0; i < SV_COUNT(bad); i++) {
         json_t *value;
         ASSERT_OK(sv_json_parse(bad[i].json, strlen(bad[i].json), "case", &value, &err), err);
@@ -147,35 +154,37 @@ static void processors_and_ends(void **state) {
 static void damaged_configurations_are_refused(void **state) {
     (void)state;
     /* "top", "text" or "vision", then the key; JSON null takes the key away */
-    static const struct { const char *part, *key, *json, *expected; } cases[] = {
-        {"top", "model_type", "\"llama\"", "llama"},
-        {"top", "vision_config", "null", "vision_config"},
-        {"top", "image_token_id", "704", "image_token_id"},
-        {"top", "image_token_id", "null", "image_token_id"},
-        {"top", "quantization_config", "{\"quant_method\": \"gptq\"}", "gptq"},
-        {"text", "hidden_size", "null", "hidden_size"},
-        {"text", "hidden_size", "-1", "hidden_size"},
-        {"text", "hidden_size", "\"192\"", "hidden_size"},
-        {"text", "hidden_size", "193", "heads"},
-        {"text", "num_hidden_layers", "1e9", "num_hidden_layers"},
-        {"text", "num_hidden_layers", "100000000000", "num_hidden_layers"},
-        {"text", "num_key_value_heads", "2", "key/value"},
-        {"text", "vocab_size", "0", "vocab_size"},
-        {"text", "hidden_act", "\"gelu\"", "gelu"},
-        {"text", "use_sliding_window", "true", "sliding"},
-        {"text", "rms_norm_eps", "0", "rms_norm_eps"},
-        {"text", "rope_parameters", "{\"rope_type\": \"yarn\", \"rope_theta\": 1e4, \"mrope_section\": [8,12,12]}", "yarn"},
-        {"text", "rope_parameters", "{\"rope_theta\": 1e4, \"mrope_section\": [8,12,13]}", "mrope_section"},
-        {"text", "rope_parameters", "{\"rope_theta\": 1e4, \"mrope_section\": [8,12]}", "mrope_section"},
-        {"text", "rope_parameters", "{\"rope_theta\": -1, \"mrope_section\": [8,12,12]}", "rope_theta"},
-        {"vision", "num_heads", "5", "num_heads"},
-        {"vision", "out_hidden_size", "128", "out_hidden_size"},
-        {"vision", "window_size", "100", "window_size"},
-        {"vision", "in_channels", "4", "colours"},
-        {"vision", "temporal_patch_size", "1", "frames"},
-        {"vision", "fullatt_block_indexes", "[3]", "fullatt"},
-        {"vision", "fullatt_block_indexes", "7", "fullatt"},
-        {"vision", "patch_size", "2000", "window_size"}};
+    static const struct {
+        const char *part, *key, *json, *expected;
+    } cases[] = {{"top", "model_type", "\"llama\"", "llama"},
+                 {"top", "vision_config", "null", "vision_config"},
+                 {"top", "image_token_id", "704", "image_token_id"},
+                 {"top", "image_token_id", "null", "image_token_id"},
+                 {"top", "quantization_config", "{\"quant_method\": \"gptq\"}", "gptq"},
+                 {"text", "hidden_size", "null", "hidden_size"},
+                 {"text", "hidden_size", "-1", "hidden_size"},
+                 {"text", "hidden_size", "\"192\"", "hidden_size"},
+                 {"text", "hidden_size", "193", "heads"},
+                 {"text", "num_hidden_layers", "1e9", "num_hidden_layers"},
+                 {"text", "num_hidden_layers", "100000000000", "num_hidden_layers"},
+                 {"text", "num_key_value_heads", "2", "key/value"},
+                 {"text", "vocab_size", "0", "vocab_size"},
+                 {"text", "hidden_act", "\"gelu\"", "gelu"},
+                 {"text", "use_sliding_window", "true", "sliding"},
+                 {"text", "rms_norm_eps", "0", "rms_norm_eps"},
+                 {"text", "rope_parameters",
+                  "{\"rope_type\": \"yarn\", \"rope_theta\": 1e4, \"mrope_section\": [8,12,12]}", "yarn"},
+                 {"text", "rope_parameters", "{\"rope_theta\": 1e4, \"mrope_section\": [8,12,13]}", "mrope_section"},
+                 {"text", "rope_parameters", "{\"rope_theta\": 1e4, \"mrope_section\": [8,12]}", "mrope_section"},
+                 {"text", "rope_parameters", "{\"rope_theta\": -1, \"mrope_section\": [8,12,12]}", "rope_theta"},
+                 {"vision", "num_heads", "5", "num_heads"},
+                 {"vision", "out_hidden_size", "128", "out_hidden_size"},
+                 {"vision", "window_size", "100", "window_size"},
+                 {"vision", "in_channels", "4", "colours"},
+                 {"vision", "temporal_patch_size", "1", "frames"},
+                 {"vision", "fullatt_block_indexes", "[3]", "fullatt"},
+                 {"vision", "fullatt_block_indexes", "7", "fullatt"},
+                 {"vision", "patch_size", "2000", "window_size"}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         json_t *config = nano(), *value, *part = config;
         sv_model_config c;

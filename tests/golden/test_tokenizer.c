@@ -40,7 +40,8 @@ static void check_encode(void *context, const json_t *line) {
     int32_t *ids;
     size_t n;
     sv_error err;
-    ASSERT_OK(sv_tokenizer_encode(context, json_string_value(text), json_string_length(text), true, &ids, &n, &err), err);
+    ASSERT_OK(sv_tokenizer_encode(context, json_string_value(text), json_string_length(text), true, &ids, &n, &err),
+              err);
     char *shown = json_dumps(text, JSON_ENCODE_ANY);
     assert_ids(json_object_get(line, "ids"), ids, n, shown);
     free(shown);
@@ -48,7 +49,9 @@ static void check_encode(void *context, const json_t *line) {
 }
 
 static void assert_text(const json_t *expected, const sv_strbuf *text, const json_t *line) {
-    if (json_string_length(expected) == text->len && memcmp(json_string_value(expected), sv_strbuf_text(text), text->len) == 0) return;
+    if (json_string_length(expected) == text->len &&
+        memcmp(json_string_value(expected), sv_strbuf_text(text), text->len) == 0)
+        return;
     char *shown = json_dumps(line, 0);
     fail_msg("text differs for: %s", shown);
 }
@@ -149,7 +152,8 @@ static void chats(void **state) {
 
 static void tiny_in_all_forms(void **state) {
     (void)state;
-    const char *folder = shared_path("golden/tokenizer/tiny"), *cases = shared_path("golden/tokenizer/tiny/encode.jsonl");
+    const char *folder = shared_path("golden/tokenizer/tiny"),
+               *cases = shared_path("golden/tokenizer/tiny/encode.jsonl");
     SKIP_WITHOUT(cases);
     static const char *const forms[][3] = {
         {"tokenizer.json"}, {"tokenizer.old-merges.json"}, {"vocab.json", "merges.txt", "tokenizer_config.json"}};
@@ -159,7 +163,8 @@ static void tiny_in_all_forms(void **state) {
         sv_error err;
         assert_non_null(mkdtemp(work));
         for (size_t i = 0; i < 3 && forms[f][i]; i++) {
-            snprintf(command, sizeof command, "cp '%s/%s' '%s/%s'", folder, forms[f][i], work, f < 2 ? "tokenizer.json" : forms[f][i]);
+            snprintf(command, sizeof command, "cp '%s/%s' '%s/%s'", folder, forms[f][i], work,
+                     f < 2 ? "tokenizer.json" : forms[f][i]);
             assert_int_equal(system(command), 0);
         }
         ASSERT_OK(sv_tokenizer_load(work, &tokenizer, &err), err);
@@ -207,21 +212,22 @@ static void nano_round_trips(void **state) {
 /* Each damage to a good file is refused, and the message names what is wrong. */
 static void damaged_vocabularies_are_refused(void **state) {
     (void)state;
-    static const struct { const char *path, *json, *expected; } cases[] = {
-        {"model.type", "\"WordPiece\"", "WordPiece"},
-        {"model.byte_fallback", "true", "byte_fallback"},
-        {"model.merges", "[\"a\"]", "merge 0"},
-        {"model.merges", "[\"a zzzzzz\"]", "lacks"},
-        {"model.merges", "null", "merges"},
-        {"model.vocab", "{\"a\": 0}", "single byte"},
-        {"model.vocab", "{\"a\": 99999999}", "largest token id"},
-        {"model.vocab", "{\"a b\": 1}", "alphabet"},
-        {"model.vocab", "{\"a\": \"x\"}", "not a number"},
-        {"added_tokens", "[{\"id\": 3, \"content\": \"<x>\"}]", "two tokens"},
-        {"added_tokens", "[{\"id\": 700, \"content\": \"<x>\", \"lstrip\": true}]", "lstrip"},
-        {"added_tokens", "[{\"id\": 700, \"content\": \"a\"}]", "in the vocabulary"},
-        {"normalizer", "{\"type\": \"Lowercase\"}", "Lowercase"},
-        {"pre_tokenizer", "{\"type\": \"Whitespace\"}", "Whitespace"}};
+    static const struct {
+        const char *path, *json, *expected;
+    } cases[] = {{"model.type", "\"WordPiece\"", "WordPiece"},
+                 {"model.byte_fallback", "true", "byte_fallback"},
+                 {"model.merges", "[\"a\"]", "merge 0"},
+                 {"model.merges", "[\"a zzzzzz\"]", "lacks"},
+                 {"model.merges", "null", "merges"},
+                 {"model.vocab", "{\"a\": 0}", "single byte"},
+                 {"model.vocab", "{\"a\": 99999999}", "largest token id"},
+                 {"model.vocab", "{\"a b\": 1}", "alphabet"},
+                 {"model.vocab", "{\"a\": \"x\"}", "not a number"},
+                 {"added_tokens", "[{\"id\": 3, \"content\": \"<x>\"}]", "two tokens"},
+                 {"added_tokens", "[{\"id\": 700, \"content\": \"<x>\", \"lstrip\": true}]", "lstrip"},
+                 {"added_tokens", "[{\"id\": 700, \"content\": \"a\"}]", "in the vocabulary"},
+                 {"normalizer", "{\"type\": \"Lowercase\"}", "Lowercase"},
+                 {"pre_tokenizer", "{\"type\": \"Whitespace\"}", "Whitespace"}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         json_t *top, *value, *object;
         sv_vocabulary v;
@@ -238,8 +244,11 @@ static void damaged_vocabularies_are_refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(encodes), cmocka_unit_test(decodes), cmocka_unit_test(chats),
-                                       cmocka_unit_test(tiny_in_all_forms), cmocka_unit_test(nano_round_trips),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(encodes),
+                                       cmocka_unit_test(decodes),
+                                       cmocka_unit_test(chats),
+                                       cmocka_unit_test(tiny_in_all_forms),
+                                       cmocka_unit_test(nano_round_trips),
                                        cmocka_unit_test(damaged_vocabularies_are_refused)};
     return cmocka_run_group_tests(tests, load_real, free_real);
 }

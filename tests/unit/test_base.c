@@ -34,9 +34,11 @@ static void long_errors_are_cut_not_overrun(void **state) {
 
 static void exit_codes(void **state) {
     (void)state;
-    static const struct { sv_status status; int code; } cases[] = {
-        {SV_OK, 0}, {SV_ERR_INPUT, 1}, {SV_ERR_UNSUPPORTED, 1}, {SV_ERR_USAGE, 2},
-        {SV_ERR_OUTPUT, 3}, {SV_ERR_MEMORY, 3}, {SV_ERR_INTERNAL, 3}, {SV_ERR_CANCELLED, 130}};
+    static const struct {
+        sv_status status;
+        int code;
+    } cases[] = {{SV_OK, 0},         {SV_ERR_INPUT, 1},  {SV_ERR_UNSUPPORTED, 1}, {SV_ERR_USAGE, 2},
+                 {SV_ERR_OUTPUT, 3}, {SV_ERR_MEMORY, 3}, {SV_ERR_INTERNAL, 3},    {SV_ERR_CANCELLED, 130}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) assert_int_equal(sv_exit_code(cases[i].status), cases[i].code);
 }
 
@@ -134,7 +136,10 @@ static void add_up(void *context, int64_t item, int thread) {
 
 static void nested(void *context, int64_t item, int thread) {
     (void)thread;
-    struct { sv_pool *pool; int64_t (*sums)[50]; } *c = context;
+    struct {
+        sv_pool *pool;
+        int64_t (*sums)[50];
+    } *c = context;
     sv_pool_run(c->pool, 50, add_up, c->sums[item]);
 }
 
@@ -148,7 +153,10 @@ static void pool_runs_every_item_once(void **state) {
         for (int round = 1; round <= 20; round++) sv_pool_run(pool, 1000, add_up, items);
         for (int64_t i = 0; i < 1000; i++) assert_int_equal(items[i], 20 * i);
         int64_t sums[40][50] = {{0}};
-        struct { sv_pool *pool; int64_t (*sums)[50]; } c = {pool, sums};
+        struct {
+            sv_pool *pool;
+            int64_t (*sums)[50];
+        } c = {pool, sums};
         sv_pool_run(pool, 40, nested, &c);
         for (int64_t i = 0; i < 40 * 50; i++) assert_int_equal(sums[i / 50][i % 50], i % 50);
         sv_pool_run(pool, 0, add_up, NULL);
@@ -164,11 +172,15 @@ static void sha256_of_the_standard(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(error_keeps_the_innermost_cause), cmocka_unit_test(long_errors_are_cut_not_overrun),
-        cmocka_unit_test(exit_codes), cmocka_unit_test(sizes_do_not_overflow), cmocka_unit_test(strings_grow),
-        cmocka_unit_test(writing_is_atomic), cmocka_unit_test(full_disk_is_an_error),
-        cmocka_unit_test(json_errors_have_a_place), cmocka_unit_test(pool_runs_every_item_once),
-        cmocka_unit_test(sha256_of_the_standard)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(error_keeps_the_innermost_cause),
+                                       cmocka_unit_test(long_errors_are_cut_not_overrun),
+                                       cmocka_unit_test(exit_codes),
+                                       cmocka_unit_test(sizes_do_not_overflow),
+                                       cmocka_unit_test(strings_grow),
+                                       cmocka_unit_test(writing_is_atomic),
+                                       cmocka_unit_test(full_disk_is_an_error),
+                                       cmocka_unit_test(json_errors_have_a_place),
+                                       cmocka_unit_test(pool_runs_every_item_once),
+                                       cmocka_unit_test(sha256_of_the_standard)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,9 +46,12 @@ static void values_of_every_type(void **state) {
     /* bytes 00 01 02 ... : the tensors lie at odd offsets on purpose */
     put("a.safetensors",
         "{\"__metadata__\":{\"format\":\"pt\"},\"pad\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-        "\"f32\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]},\"f64\":{\"dtype\":\"F64\",\"shape\":[1,1],\"data_offsets\":[9,17]},"
-        "\"f16\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[17,23]},\"bf16\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[23,27]},"
-        "\"empty\":{\"dtype\":\"F32\",\"shape\":[0,4],\"data_offsets\":[27,27]},\"scalar\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[27,35]}}",
+        "\"f32\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]},\"f64\":{\"dtype\":\"F64\",\"shape\":[1,1],"
+        "\"data_offsets\":[9,17]},"
+        "\"f16\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[17,23]},\"bf16\":{\"dtype\":\"BF16\",\"shape\":[2],"
+        "\"data_offsets\":[23,27]},"
+        "\"empty\":{\"dtype\":\"F32\",\"shape\":[0,4],\"data_offsets\":[27,27]},\"scalar\":{\"dtype\":\"I64\","
+        "\"shape\":[],\"data_offsets\":[27,35]}}",
         35);
     sv_tensor_file *f;
     sv_error err;
@@ -81,9 +84,13 @@ static void values_of_every_type(void **state) {
 
 static void half_precision_is_exact(void **state) {
     (void)state;
-    static const struct { uint16_t bits; double value; } cases[] = {
-        {0x0000, 0}, {0x3c00, 1}, {0xc000, -2}, {0x7bff, 65504}, {0x0001, 0x1p-24}, {0x03ff, 1023 * 0x1p-24}, {0x0400, 0x1p-14},
-        {0x8001, -0x1p-24}, {0x3555, 0x1.554p-2}, {0x7c00, INFINITY}, {0xfc00, -INFINITY}};
+    static const struct {
+        uint16_t bits;
+        double value;
+    } cases[] = {{0x0000, 0},        {0x3c00, 1},        {0xc000, -2},
+                 {0x7bff, 65504},    {0x0001, 0x1p-24},  {0x03ff, 1023 * 0x1p-24},
+                 {0x0400, 0x1p-14},  {0x8001, -0x1p-24}, {0x3555, 0x1.554p-2},
+                 {0x7c00, INFINITY}, {0xfc00, -INFINITY}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         sv_tensor t = {.dtype = SV_F16, .n_dims = 1, .shape = {1}, .data = &cases[i].bits, .n_bytes = 2};
         float out;
@@ -103,15 +110,29 @@ static void half_precision_is_exact(void **state) {
 static void lies_are_refused(void **state) {
     (void)state;
 #define T(dtype, shape, offsets) "{\"w\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
-    static const struct { const char *header; size_t n_data; const char *expected; } cases[] = {
-        {"{", 0, "JSON"}, {"[]", 0, "object"}, {"{\"w\":3}", 0, "w"},
-        {T("F8", "[1]", "[0,1]"), 1, "F8"}, {T("F32", "[2]", "[0,4]"), 8, "need 8"}, {T("F32", "[2]", "[0,8]"), 7, "cut short"},
-        {T("F32", "[2]", "[8,0]"), 8, "tensor w"}, {T("F32", "[2]", "[-8,0]"), 8, "tensor w"}, {T("F32", "[2]", "[0]"), 8, "tensor w"},
-        {T("F32", "[2]", "[0,1e300]"), 8, "tensor w"}, {T("F32", "[-2]", "[0,8]"), 8, "shape"}, {T("F32", "[2.0]", "[0,8]"), 8, "shape"},
-        {T("F32", "2", "[0,8]"), 8, "shape"}, {T("U8", "[1,1,1,1,1,1,1,1,1]", "[0,1]"), 1, "shape"},
-        {T("F32", "[4611686018427387904,4]", "[0,0]"), 0, "shape"}, {T("F32", "[9223372036854775807]", "[0,0]"), 0, "shape"},
-        {"{\"v\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"w\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[3,7]}}", 8,
-         "overlap"}};
+    static const struct {
+        const char *header;
+        size_t n_data;
+        const char *expected;
+    } cases[] = {{"{", 0, "JSON"},
+                 {"[]", 0, "object"},
+                 {"{\"w\":3}", 0, "w"},
+                 {T("F8", "[1]", "[0,1]"), 1, "F8"},
+                 {T("F32", "[2]", "[0,4]"), 8, "need 8"},
+                 {T("F32", "[2]", "[0,8]"), 7, "cut short"},
+                 {T("F32", "[2]", "[8,0]"), 8, "tensor w"},
+                 {T("F32", "[2]", "[-8,0]"), 8, "tensor w"},
+                 {T("F32", "[2]", "[0]"), 8, "tensor w"},
+                 {T("F32", "[2]", "[0,1e300]"), 8, "tensor w"},
+                 {T("F32", "[-2]", "[0,8]"), 8, "shape"},
+                 {T("F32", "[2.0]", "[0,8]"), 8, "shape"},
+                 {T("F32", "2", "[0,8]"), 8, "shape"},
+                 {T("U8", "[1,1,1,1,1,1,1,1,1]", "[0,1]"), 1, "shape"},
+                 {T("F32", "[4611686018427387904,4]", "[0,0]"), 0, "shape"},
+                 {T("F32", "[9223372036854775807]", "[0,0]"), 0, "shape"},
+                 {"{\"v\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"w\":{\"dtype\":\"U8\",\"shape\":[4]"
+                  ",\"data_offsets\":[3,7]}}",
+                  8, "overlap"}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         sv_tensor_file *f;
         sv_error err;
@@ -145,22 +166,26 @@ static void every_truncation_is_refused(void **state) {
 static void shards(void **state) {
     (void)state;
 #define U8(name) "{\"" name "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}"
-    static const struct { const char *index, *expected; } cases[] = {
-        {"{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\"}}", NULL},
-        {"{\"weight_map\":{\"a\":\"1.safetensors\",\"c\":\"2.safetensors\"}}", "c"},
-        {"{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"3.safetensors\"}}", "3.safetensors"},
-        {"{\"weight_map\":{\"a\":\"../1.safetensors\"}}", "same folder"},
-        {"{\"weight_map\":{\"a\":\".safetensors\"}}", "same folder"},
-        {"{\"weight_map\":{\"a\":7}}", "not a name"},
-        {"{}", "weight_map"},
-        {"{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\",\"a2\":\"twin.safetensors\"}}", "two places"}};
+    static const struct {
+        const char *index, *expected;
+    } cases[] = {{"{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\"}}", NULL},
+                 {"{\"weight_map\":{\"a\":\"1.safetensors\",\"c\":\"2.safetensors\"}}", "c"},
+                 {"{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"3.safetensors\"}}", "3.safetensors"},
+                 {"{\"weight_map\":{\"a\":\"../1.safetensors\"}}", "same folder"},
+                 {"{\"weight_map\":{\"a\":\".safetensors\"}}", "same folder"},
+                 {"{\"weight_map\":{\"a\":7}}", "not a name"},
+                 {"{}", "weight_map"},
+                 {"{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\",\"a2\":\"twin.safetensors\"}}",
+                  "two places"}};
     put("1.safetensors", U8("a"), 1);
     put("2.safetensors", U8("b"), 1);
     put("twin.safetensors", U8("a"), 1);
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         sv_tensor_file *f;
         sv_error err;
-        ASSERT_OK(sv_file_write(in_folder("model.safetensors.index.json"), cases[i].index, strlen(cases[i].index), &err), err);
+        ASSERT_OK(
+            sv_file_write(in_folder("model.safetensors.index.json"), cases[i].index, strlen(cases[i].index), &err),
+            err);
         sv_status s = sv_tensor_folder_open(folder, &f, &err);
         assert_int_equal(s == SV_OK, cases[i].expected == NULL);
         if (s && !strstr(err.message, cases[i].expected)) fail_msg("case %zu: %s", i, err.message);
@@ -170,8 +195,8 @@ static void shards(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(values_of_every_type), cmocka_unit_test(half_precision_is_exact),
-                                       cmocka_unit_test(lies_are_refused), cmocka_unit_test(every_truncation_is_refused),
-                                       cmocka_unit_test(shards)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(values_of_every_type),
+                                       cmocka_unit_test(half_precision_is_exact), cmocka_unit_test(lies_are_refused),
+                                       cmocka_unit_test(every_truncation_is_refused), cmocka_unit_test(shards)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

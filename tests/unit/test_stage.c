@@ -44,8 +44,11 @@ static void write_text(const char *name, const char *text) {
 static void moments(void **state) {
     (void)state;
     const sv_start_time start = {.known = true, .hour = 22, .minute = 30, .second = 15}, unknown = {0};
-    static const struct { const char *text; double expected; } good[] = {
-        {"22:30:15", 0}, {"22:31", 45}, {"23:00", 1785}, {"06:30:15", 8 * 3600}, {"22:30", 86385}, {"+90", 90}, {"+1.5", 1.5}};
+    static const struct {
+        const char *text;
+        double expected;
+    } good[] = {{"22:30:15", 0},  {"22:31", 45}, {"23:00", 1785}, {"06:30:15", 8 * 3600},
+                {"22:30", 86385}, {"+90", 90},   {"+1.5", 1.5}};
     static const char *const bad[] = {"", "25:00", "22:61", "22:30:61", "22", "22:30x", "+", "+x", "+1x", "90", "+inf"};
     double s;
     sv_error err;
@@ -87,7 +90,8 @@ static json_t *a_row(int epoch, int n_epochs) {
     static char output[] = "{\"sleep_stage\": \"N2\"}", text[] = "A </script> spindle.";
     static const signed char truth[8] = {0, 1, 2, 3, 4, -1, 0, 0};
     sv_row_context context = {.subject = "s", .n_epochs = n_epochs, .truth = truth, .has_eeg = true};
-    sv_finding finding = {.probabilities = {0.1, 0.2, 0.5, 0.1, 0.1}, .output = output,
+    sv_finding finding = {.probabilities = {0.1, 0.2, 0.5, 0.1, 0.1},
+                          .output = output,
                           .answer = {.parsed = true, .stage = SV_STAGE_N2, .reasoning_text = text}};
     return sv_row_new(&context, epoch, &finding, 0, "00ff");
 }
@@ -171,9 +175,19 @@ static void only_one_run_has_the_journal(void **state) {
 
 static void foreign_bytes_become_utf8(void **state) {
     (void)state;
-    static const struct { const char *text, *expected; } cases[] = {
-        {"", ""}, {"n\xc3\xa4" "cht", "n\xc3\xa4" "cht"}, {"n\xe4" "cht", "n\ufffd" "cht"}, {"\xed\xa0\x80", "\ufffd\ufffd\ufffd"},
-        {"x\xe2\x80", "x\ufffd\ufffd"}};
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {{"", ""},
+                 {"n\xc3\xa4"
+                  "cht",
+                  "n\xc3\xa4"
+                  "cht"},
+                 {"n\xe4"
+                  "cht",
+                  "n\ufffd"
+                  "cht"},
+                 {"\xed\xa0\x80", "\ufffd\ufffd\ufffd"},
+                 {"x\xe2\x80", "x\ufffd\ufffd"}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         json_t *string = sv_json_string(cases[i].text);
         assert_non_null(string);
@@ -260,11 +274,15 @@ static void plots_have_every_epoch(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(moments), cmocka_unit_test(prompts), cmocka_unit_test(rows_say_what_was_found),
-        cmocka_unit_test(journal_goes_on), cmocka_unit_test(only_one_run_has_the_journal),
-        cmocka_unit_test(foreign_bytes_become_utf8), cmocka_unit_test(hostile_journals_are_survived),
-        cmocka_unit_test(pages_cannot_be_broken_out_of), cmocka_unit_test(small_pictures_stay_close),
-        cmocka_unit_test(plots_have_every_epoch)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(moments),
+                                       cmocka_unit_test(prompts),
+                                       cmocka_unit_test(rows_say_what_was_found),
+                                       cmocka_unit_test(journal_goes_on),
+                                       cmocka_unit_test(only_one_run_has_the_journal),
+                                       cmocka_unit_test(foreign_bytes_become_utf8),
+                                       cmocka_unit_test(hostile_journals_are_survived),
+                                       cmocka_unit_test(pages_cannot_be_broken_out_of),
+                                       cmocka_unit_test(small_pictures_stay_close),
+                                       cmocka_unit_test(plots_have_every_epoch)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
