@@ -105,13 +105,14 @@ static sv_status read_text(const source *s, sv_text_config *t, sv_error *err) {
     sv_status status = get_sizes(s, text_sizes, SV_COUNT(text_sizes), t, err);
     if (status) return status;
     if (t->hidden % t->n_heads && !get(s, "head_dim")) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: hidden_size %d is not a multiple of %d heads", s->path, t->hidden,
-                       t->n_heads);
+        return sv_fail(err, SV_ERR_INPUT, "%s: hidden_size %d is not a multiple of num_attention_heads %d", s->path,
+                       t->hidden, t->n_heads);
     }
     if ((status = get_size(s, "head_dim", SV_MAX(t->hidden / t->n_heads, 1), &t->head_dim, err))) return status;
     if (t->n_heads % t->n_kv_heads || t->head_dim % 2) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: %d heads of %d with %d key/value heads do not fit together", s->path,
-                       t->n_heads, t->head_dim, t->n_kv_heads);
+        return sv_fail(err, SV_ERR_INPUT,
+                       "%s: num_attention_heads %d of head_dim %d and num_key_value_heads %d do not fit together",
+                       s->path, t->n_heads, t->head_dim, t->n_kv_heads);
     }
     const json_t *eps = get(s, "rms_norm_eps"), *tied = get(s, "tie_word_embeddings"), *act = get(s, "hidden_act");
     t->rms_eps = json_is_number(eps) ? (float)json_number_value(eps) : 1e-6f;
@@ -163,8 +164,10 @@ static sv_status read_vision(const source *s, sv_vision_config *v, sv_error *err
                        s->path, v->hidden, v->n_heads);
     }
     if (v->channels != 3 || v->temporal_patch != 2) {
-        return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: expected 3 colours and 2 frames a patch, found %d and %d", s->path,
-                       v->channels, v->temporal_patch);
+        return sv_fail(
+            err, SV_ERR_UNSUPPORTED,
+            "%s: in_channels and temporal_patch_size: expected 3 colours and 2 frames a patch, found %d and %d",
+            s->path, v->channels, v->temporal_patch);
     }
     if (v->patch > 1024 || v->merge > 64 || v->window % (v->patch * v->merge)) {
         return sv_fail(err, SV_ERR_INPUT, "%s: window_size %d is not a multiple of %d patches of %d", s->path,
@@ -178,13 +181,13 @@ static sv_status read_config(const char *path, const json_t *top, sv_model_confi
     source text = {json_object_get(top, "text_config"), top, path},
            vision = {json_object_get(top, "vision_config"), NULL, path};
     if (strcmp(type, "qwen2_5_vl") != 0) {
-        return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: expected a model of type qwen2_5_vl, found '%s'", path, type);
+        return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: model_type: expected qwen2_5_vl, found '%s'", path, type);
     }
     if (!json_is_object(vision.nested)) return sv_fail(err, SV_ERR_INPUT, "%s: expected an object vision_config", path);
     if (json_is_object(get(&text, "quantization_config"))) {
         return sv_fail(err, SV_ERR_UNSUPPORTED,
-                       "%s: the weights are quantised (%s); this version reads F32, F16 and BF16", path,
-                       sv_json_text(get(&text, "quantization_config"), "quant_method", "?"));
+                       "%s: quantization_config: the weights are quantised (%s); this version reads F32, F16 and BF16",
+                       path, sv_json_text(get(&text, "quantization_config"), "quant_method", "?"));
     }
     sv_status s = read_text(&text, &c->text, err);
     if (!s) s = read_vision(&vision, &c->vision, err);
@@ -252,8 +255,8 @@ static sv_status read_processor(const char *path, const json_t *top, sv_model_co
     int64_t least = sv_json_int(top, "min_pixels", sv_json_int(size, "shortest_edge", c->min_pixels));
     int64_t most = sv_json_int(top, "max_pixels", sv_json_int(size, "longest_edge", c->max_pixels));
     if (least < 1 || most < least || most > (1 << 28)) {
-        return sv_fail(err, SV_ERR_INPUT, "%s: the limits of %lld to %lld pixels are not usable", path,
-                       (long long)least, (long long)most);
+        return sv_fail(err, SV_ERR_INPUT, "%s: min_pixels and max_pixels: the limits of %lld to %lld are not usable",
+                       path, (long long)least, (long long)most);
     }
     c->min_pixels = (int)least;
     c->max_pixels = (int)most;

@@ -126,7 +126,7 @@ static void processors_and_ends(void **state) {
     static const struct {
         const char *file, *json, *expected;
     } bad[] = {{"preprocessor_config.json", "{\"patch_size\": 14}", "patch_size"},
-               {"preprocessor_config.json", "{\"min_pixels\": 9, \"max_pixels\": 3}", "limits"},
+               {"preprocessor_config.json", "{\"min_pixels\": 9, \"max_pixels\": 3}", "min_pixels"},
                {"preprocessor_config.json", "{\"image_std\": [0, 1, 1]}", "image_std"},
                {"preprocessor_config.json", "[]", "object"},
                {"generation_config.json", "{\"eos_token_id\": 99999}", "eos_token_id"},
@@ -156,18 +156,18 @@ static void damaged_configurations_are_refused(void **state) {
     /* "top", "text" or "vision", then the key; JSON null takes the key away */
     static const struct {
         const char *part, *key, *json, *expected;
-    } cases[] = {{"top", "model_type", "\"llama\"", "llama"},
+    } cases[] = {{"top", "model_type", "\"llama\"", "model_type"},
                  {"top", "vision_config", "null", "vision_config"},
                  {"top", "image_token_id", "704", "image_token_id"},
                  {"top", "image_token_id", "null", "image_token_id"},
-                 {"top", "quantization_config", "{\"quant_method\": \"gptq\"}", "gptq"},
+                 {"top", "quantization_config", "{\"quant_method\": \"gptq\"}", "quantization_config"},
                  {"text", "hidden_size", "null", "hidden_size"},
                  {"text", "hidden_size", "-1", "hidden_size"},
                  {"text", "hidden_size", "\"192\"", "hidden_size"},
-                 {"text", "hidden_size", "193", "heads"},
+                 {"text", "hidden_size", "193", "num_attention_heads"},
                  {"text", "num_hidden_layers", "1e9", "num_hidden_layers"},
                  {"text", "num_hidden_layers", "100000000000", "num_hidden_layers"},
-                 {"text", "num_key_value_heads", "2", "key/value"},
+                 {"text", "num_key_value_heads", "2", "num_key_value_heads"},
                  {"text", "vocab_size", "0", "vocab_size"},
                  {"text", "hidden_act", "\"gelu\"", "gelu"},
                  {"text", "use_sliding_window", "true", "sliding"},
@@ -180,8 +180,8 @@ static void damaged_configurations_are_refused(void **state) {
                  {"vision", "num_heads", "5", "num_heads"},
                  {"vision", "out_hidden_size", "128", "out_hidden_size"},
                  {"vision", "window_size", "100", "window_size"},
-                 {"vision", "in_channels", "4", "colours"},
-                 {"vision", "temporal_patch_size", "1", "frames"},
+                 {"vision", "in_channels", "4", "in_channels"},
+                 {"vision", "temporal_patch_size", "1", "temporal_patch_size"},
                  {"vision", "fullatt_block_indexes", "[3]", "fullatt"},
                  {"vision", "fullatt_block_indexes", "7", "fullatt"},
                  {"vision", "patch_size", "2000", "window_size"}};
