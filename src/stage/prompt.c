@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #define MAX_PROMPT_BYTES ((size_t)1 << 20)
 
@@ -15,23 +15,9 @@ const char sv_stage_forced_prefix[] = "```json\n{\n  \"sleep_stage\": \"";
 /* U+2011 is the hyphen that the published system was trained with */
 static const char *const captions[3] = {"Preceding epoch N\u20111: ", "**Target epoch N**: ", "Subsequent epoch N+1: "};
 
-static sv_status check_utf8(const char *text, size_t len, const char *path, sv_error *err) {
-    for (size_t i = 0; i < len;) {
-        utf8proc_int32_t code;
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &code);
-        if (n <= 0) {
-            return sv_fail_at(err, SV_ERR_INPUT, (int64_t)i,
-                              "%s: the prompt is not UTF-8: byte %02x at offset %zu; save it as UTF-8", path,
-                              (unsigned char)text[i], i);
-        }
-        i += (size_t)n;
-    }
-    return SV_OK;
-}
-
 static sv_status load_system(const char *path, sv_stage_prompt *out, sv_error *err) {
     sv_status s = sv_file_read(path, MAX_PROMPT_BYTES, &out->system, &out->system_len, err);
-    if (!s) s = check_utf8(out->system, out->system_len, path, err);
+    if (!s) s = sv_utf8_check(out->system, out->system_len, path, err);
     if (!s) sv_sha256_hex(out->system, out->system_len, out->sha256);
     return s;
 }

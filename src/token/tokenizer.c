@@ -12,6 +12,7 @@
 #include <utf8proc.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "token/merge.h"
 #include "token/vocabulary.h"
 
@@ -215,24 +216,11 @@ static sv_status encode_split(encoder *e, const char *text, size_t len, bool nor
     return encode_rest(e, text + begin, len - begin, normalised);
 }
 
-static sv_status check_utf8(const char *text, size_t len, sv_error *err) {
-    for (size_t i = 0; i < len;) {
-        utf8proc_int32_t code;
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &code);
-        if (n <= 0) {
-            return sv_fail_at(err, SV_ERR_INPUT, (int64_t)i, "the text is not UTF-8: byte %02x at offset %zu",
-                              (unsigned char)text[i], i);
-        }
-        i += (size_t)n;
-    }
-    return SV_OK;
-}
-
 sv_status sv_tokenizer_encode(const sv_tokenizer *t, const char *text, size_t len, bool parse_special, int32_t **out,
                               size_t *n_out, sv_error *err) {
     *out = NULL;
     *n_out = 0;
-    sv_status s = check_utf8(text, len, err);
+    sv_status s = sv_utf8_check(text, len, "the text", err);
     if (s) return s;
     encoder e = {.tokenizer = t,
                  .err = err,

@@ -1,5 +1,5 @@
 /* test_config.c - config.json in the dialects of three transformers versions, and damaged ones. */
-#include "support/test.h"
+#include "support/folder.h"
 
 #include <math.h>
 
@@ -7,32 +7,12 @@
 #include "base/memory.h"
 #include "model/config.h"
 
-static char folder[] = "/tmp/sv-config-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : 1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
-
 static void put(const char *name, const json_t *value) {
-    char path[128];
     sv_error err;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    ASSERT_OK(sv_json_save(path, value, &err), err);
+    ASSERT_OK(sv_json_save(in_folder(name), value, &err), err);
 }
 
-static void drop(const char *name) {
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    unlink(path);
-}
+static void drop(const char *name) { unlink(in_folder(name)); }
 
 static void assert_list(const json_t *expected, const int *found, size_t n) {
     assert_int_equal(json_array_size(expected), n);

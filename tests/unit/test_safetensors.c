@@ -1,33 +1,11 @@
 /* test_safetensors.c - good files of every kind, and every way in which a file can lie. */
-#include "support/test.h"
+#include "support/folder.h"
 
 #include <math.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "model/safetensors.h"
-
-static char folder[] = "/tmp/sv-tensors-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : 1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
-
-static const char *in_folder(const char *name) {
-    static char ring[4][128];
-    static int next;
-    char *path = ring[next++ & 3];
-    snprintf(path, sizeof ring[0], "%s/%s", folder, name);
-    return path;
-}
 
 /* A file of this header and n_data bytes counting from 0. */
 static void put(const char *name, const char *header, size_t n_data) {

@@ -1,5 +1,5 @@
 /* test_stage.c - prompt, moments, rows, journal, and the parts of the report. */
-#include "support/test.h"
+#include "support/folder.h"
 
 #include <math.h>
 
@@ -13,28 +13,6 @@
 #include "stage/prompt.h"
 #include "stage/row.h"
 #include "stage/subject.h"
-
-static char folder[] = "/tmp/sv-stage-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : 1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
-
-static const char *in_folder(const char *name) {
-    static char ring[4][128];
-    static int next;
-    char *path = ring[next++ & 3];
-    snprintf(path, sizeof ring[0], "%s/%s", folder, name);
-    return path;
-}
 
 static void write_text(const char *name, const char *text) {
     sv_error err;
