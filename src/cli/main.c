@@ -115,7 +115,8 @@ int main(int argc, char **argv) {
     }
     int status = run_command(first, argc, argv);
     if (fflush(stdout) != 0 && status == 0) {
-        perror("sleepvlm: cannot write to standard output");
+        /* a reader such as head that has seen enough is no news */
+        if (errno != EPIPE) perror("sleepvlm: cannot write to standard output");
         return sv_exit_code(SV_ERR_OUTPUT);
     }
     return status;
