@@ -20,7 +20,18 @@ typedef int64_t cell;
 static inline int cell_area(cell c) { return (int32_t)(uint32_t)(uint64_t)c; }
 static inline int cell_cover(cell c) { return (int32_t)((c - cell_area(c)) / COVER_UNIT); }
 
+/* An edge inside the canvas that runs down, in 1/256 pixel; its heights count `sign` times. */
+typedef struct edge {
+    int x0, y0, x1, y1, sign;
+} edge;
+
+/* Edges wait among their like, as many rows high, within one column or to the right or left: in any other order hardly
+ * a branch of add_edge() could be foretold. Sums of integers do not depend on the order. */
+enum { KINDS_OF_HEIGHT = 12, KINDS = 3 * KINDS_OF_HEIGHT, WAITING = 32 };
+
 struct sv_raster {
+    edge waiting[KINDS][WAITING];
+    int n_waiting[KINDS];
     cell cells[SV_PICTURE_HEIGHT][CELLS];
     uint64_t touched[SV_PICTURE_HEIGHT][WORDS];
     int first_row, last_row;  /* rows with a touched cell */
@@ -97,12 +108,9 @@ static inline void add_in_row(sv_raster *r, int row, int x0, int y0, int x1, int
     }
 }
 
-/* An edge inside the canvas, ends in 1/256 pixel. */
-static inline void add_edge(sv_raster *r, int from_x, int from_y, int to_x, int to_y) {
-    if (from_y == to_y) return;
-    bool down = from_y < to_y;
-    int x0 = down ? from_x : to_x, y0 = down ? from_y : to_y, x1 = down ? to_x : from_x, y1 = down ? to_y : from_y;
-    int row = y0 >> SUB_SHIFT, last_row = (y1 - 1) >> SUB_SHIFT, sign = down ? 1 : -1;
+static inline void add_edge(sv_raster *r, const edge *e) {
+    int x0 = e->x0, y0 = e->y0, x1 = e->x1, y1 = e->y1, sign = e->sign;
+    int row = y0 >> SUB_SHIFT, last_row = (y1 - 1) >> SUB_SHIFT;
     if (row < r->first_row) r->first_row = row;
     if (last_row > r->last_row) r->last_row = last_row;
     int in0 = y0 & SUB_MASK, in1 = y1 - last_row * SUB;
@@ -124,6 +132,23 @@ static inline void add_edge(sv_raster *r, int from_x, int from_y, int to_x, int 
     add_in_row(r, row, x, 0, x1, in1, sign);
 }
 
+static void add_waiting(sv_raster *r, int kind) {
+    for (int i = 0; i < r->n_waiting[kind]; i++) add_edge(r, &r->waiting[kind][i]);
+    r->n_waiting[kind] = 0;
+}
+
+/* An edge inside the canvas, ends in 1/256 pixel. */
+static inline void take_edge(sv_raster *r, int from_x, int from_y, int to_x, int to_y) {
+    if (from_y == to_y) return;
+    int up = -(from_y > to_y), swap_x = (from_x ^ to_x) & up, swap_y = (from_y ^ to_y) & up;
+    edge e = {from_x ^ swap_x, from_y ^ swap_y, to_x ^ swap_x, to_y ^ swap_y, 1 | up};
+    int further_rows = ((e.y1 - 1) >> SUB_SHIFT) - (e.y0 >> SUB_SHIFT);
+    int columns = (e.x1 >> SUB_SHIFT) - (e.x0 >> SUB_SHIFT), way = columns > 0 ? 1 : columns < 0 ? 2 : 0;
+    int kind = 3 * SV_MIN(further_rows, KINDS_OF_HEIGHT - 1) + way;
+    r->waiting[kind][r->n_waiting[kind]++] = e;
+    if (r->n_waiting[kind] == WAITING) add_waiting(r, kind);
+}
+
 /* v >= 0 */
 static inline int to_sub(double v) { return (int)(v * SUB + 0.5); }
 
@@ -140,7 +165,7 @@ static void clip_rows(sv_raster *r, sv_point a, sv_point b) {
         q.y = b.y < 0 ? 0 : bottom;
         q.x = a.x + (q.y - a.y) * (b.x - a.x) / (b.y - a.y);
     }
-    add_edge(r, to_sub(p.x), to_sub(p.y), to_sub(q.x), to_sub(q.y));
+    take_edge(r, to_sub(p.x), to_sub(p.y), to_sub(q.x), to_sub(q.y));
 }
 
 /* Adds any edge: what is left or right of the canvas is laid on its border, because it still bounds the area inside. */
@@ -174,7 +199,7 @@ void sv_raster_add(sv_raster *raster, const sv_point *corners, int n) {
         bool next_inside = on_canvas(next);
         int next_x = next_inside ? to_sub(next.x) : 0, next_y = next_inside ? to_sub(next.y) : 0;
         if (inside && next_inside) {
-            add_edge(raster, x, y, next_x, next_y);
+            take_edge(raster, x, y, next_x, next_y);
         } else {
             clip_columns(raster, last, next);
         }
@@ -232,6 +257,7 @@ static void blend_row(sv_raster *r, int row, sv_colour colour, unsigned char *pi
 }
 
 void sv_raster_blend(sv_raster *raster, sv_colour colour, unsigned char *rgb) {
+    for (int kind = 0; kind < KINDS; kind++) add_waiting(raster, kind);
     for (int row = raster->first_row; row <= raster->last_row; row++) {
         blend_row(raster, row, colour, rgb + (size_t)row * SV_PICTURE_WIDTH * 3);
     }

@@ -10,13 +10,16 @@
 #define MIN_INNER_MITER 1.01    /* half-widths */
 #define FLAT_SHARE (1.0 / 1024) /* of the half-width: a bevel nearer than this to the arc is not worth a corner */
 #define CHORD_ERROR_PX 0.125
+#define SIDES 2
+#define MAX_CORNERS 4 /* of the outline beside one point: the ends of an arc and two inside */
 
 sv_status sv_polyline_init(sv_polyline *line, int capacity, sv_error *err) {
     *line = (sv_polyline){.capacity = capacity};
     line->points = sv_calloc((size_t)capacity, sizeof *line->points);
     line->normals = sv_calloc((size_t)capacity, sizeof *line->normals);
     line->lengths = sv_calloc((size_t)capacity, sizeof *line->lengths);
-    if (line->points && line->normals && line->lengths) return SV_OK;
+    line->outline = sv_calloc((size_t)capacity, SIDES * MAX_CORNERS * sizeof *line->outline);
+    if (line->points && line->normals && line->lengths && line->outline) return SV_OK;
     sv_polyline_deinit(line);
     return sv_fail_memory(err, "a line of points", (size_t)capacity * sizeof *line->points);
 }
@@ -25,6 +28,7 @@ void sv_polyline_deinit(sv_polyline *line) {
     free(line->points);
     free(line->normals);
     free(line->lengths);
+    free(line->outline);
     *line = (sv_polyline){0};
 }
 
@@ -41,7 +45,9 @@ void sv_polyline_add(sv_polyline *line, sv_point p) {
 static sv_point beside(sv_point p, sv_point normal) { return (sv_point){p.x + normal.x, p.y + normal.y}; }
 
 /* Positive when c lies on the side of the normals of a->b. */
-static double side(sv_point a, sv_point b, sv_point c) { return (c.x - b.x) * (b.y - a.y) - (c.y - b.y) * (b.x - a.x); }
+static inline double turn(sv_point a, sv_point b, sv_point c) {
+    return (c.x - b.x) * (b.y - a.y) - (c.y - b.y) * (b.x - a.x);
+}
 
 /* Where the lines a-b and c-d cross; false when they are parallel. */
 static bool crossing(sv_point a, sv_point b, sv_point c, sv_point d, sv_point *out) {
@@ -53,24 +59,26 @@ static bool crossing(sv_point a, sv_point b, sv_point c, sv_point d, sv_point *o
     return true;
 }
 
-/* Corners of the outline on their way to the raster, a handful at a time. */
+/* The outline is one closed polygon, which leads along one side of the line and comes back along the other. Both sides
+ * are made in one pass, the second one from its end. */
 typedef struct outline {
-    sv_raster *raster;
     double half_width;
     double cos_one_chord, cos_two_chords; /* of the largest turns that one and two chords may span */
-    int n;
-    sv_point points[64];
 } outline;
 
-static void outline_flush(outline *o) {
-    sv_raster_add(o->raster, o->points, o->n);
-    o->n = 0;
+typedef struct border {
+    sv_point *end; /* where the corners added so far end, or (backward) begin */
+    bool backward;
+} border;
+
+/* Room for the next n corners, to be filled in the order in which they are passed. */
+static inline sv_point *border_take(border *side, int n) {
+    sv_point *out = side->end - (side->backward ? n : 0);
+    side->end = out + (side->backward ? 0 : n);
+    return out;
 }
 
-static inline void outline_add(outline *o, sv_point p) {
-    o->points[o->n++] = p;
-    if (o->n == (int)SV_COUNT(o->points)) outline_flush(o);
-}
+static inline void border_add(border *side, sv_point p) { *border_take(side, 1) = p; }
 
 /* One corner of one side of the line: the points, the lengths and normals of its two segments. */
 typedef struct corner {
@@ -79,36 +87,56 @@ typedef struct corner {
     sv_point normal_before, normal_after;
 } corner;
 
-static inline void join_inner(const corner *c, outline *o) {
+static inline void join_inner(const corner *c, const outline *o, border *side) {
     double limit = SV_MAX(SV_MIN(c->length_before, c->length_after), MIN_INNER_MITER * o->half_width);
     sv_point end_before = beside(c->at, c->normal_before), start_after = beside(c->at, c->normal_after), p;
     if (crossing(beside(c->before, c->normal_before), end_before, start_after, beside(c->after, c->normal_after), &p)) {
         double dx = p.x - c->at.x, dy = p.y - c->at.y;
         if (sqrt(dx * dx + dy * dy) <= limit) {
-            outline_add(o, p);
+            border_add(side, p);
             return;
         }
     }
-    outline_add(o, end_before);
-    outline_add(o, start_after);
+    sv_point *out = border_take(side, 2);
+    out[0] = end_before;
+    out[1] = start_after;
 }
 
-/* Corners between the ends of the arc from normal a to normal b; `middle` is the mean of the two. As few as keep the
- * chords near the arc: at these widths none, one or two. */
-static inline void add_arc(sv_point at, sv_point a, sv_point b, sv_point middle, double middle_length, outline *o) {
+/* Cosine and sine of a third of the turn whose cosine is given, for sharp turns: it is (pi - asin h) * 2/3 with h the
+ * cosine of half the turn, short of pi/3 by f = asin(h) * 2/3. cos f and sin f are power series in h (hypergeometric,
+ * Abramowitz & Stegun 15.1.16-17): at the widths of traces h is below 0.19 and what is left out below 1e-15. */
+static inline sv_point third_of_turn(double cosine) {
+    static const double root_3_4 = 0.86602540378443865;
+    double q = (1 + SV_MAX(cosine, -1)) / 2, h = sqrt(q), q2 = q * q, q4 = q2 * q2;
+    double cos_f = (1 + q * (-2.0 / 9)) + q2 * (-16.0 / 243 + q * (-224.0 / 6561)) +
+                   q4 * ((-0.021676912394790766 + q * -0.01530764677755595) +
+                         q2 * (-0.011545161205968123 + q * -0.009106439730226384) + q4 * -0.007420062002406682);
+    double sin_f = h * ((2.0 / 3 + q * (5.0 / 81)) + q2 * (77.0 / 2916 + q * (2431.0 / 157464)) +
+                        q4 * ((0.010411423453716718 + q * 0.0076245272767117385) +
+                              q2 * (0.005892173857003017 + q * 0.0047293268471288764) + q4 * 0.003904399329267753));
+    return (sv_point){cos_f / 2 + root_3_4 * sin_f, root_3_4 * cos_f - sin_f / 2};
+}
+
+/* The arc from normal a to normal b; `middle` is the mean of the two. As few corners as keep the chords near the arc:
+ * at these widths none, one or two between the ends. */
+static inline void add_arc(sv_point at, sv_point a, sv_point b, sv_point middle, double middle_length, const outline *o,
+                           border *side) {
     double square = o->half_width * o->half_width, cosine = (a.x * b.x + a.y * b.y) / square;
-    if (cosine > o->cos_one_chord) return;
-    if (cosine > o->cos_two_chords) {
+    int n_inside = cosine > o->cos_one_chord ? 0 : cosine > o->cos_two_chords ? 1 : 2;
+    sv_point *out = border_take(side, n_inside + 2);
+    out[0] = beside(at, a);
+    out[n_inside + 1] = beside(at, b);
+    if (n_inside == 1) {
         double scale = o->half_width / middle_length;
-        outline_add(o, (sv_point){at.x + scale * middle.x, at.y + scale * middle.y});
-        return;
+        out[1] = (sv_point){at.x + scale * middle.x, at.y + scale * middle.y};
+    } else if (n_inside == 2) {
+        sv_point t = third_of_turn(cosine);
+        out[1] = (sv_point){at.x + a.x * t.x - a.y * t.y, at.y + a.x * t.y + a.y * t.x};
+        out[2] = (sv_point){at.x + b.x * t.x + b.y * t.y, at.y - b.x * t.y + b.y * t.x};
     }
-    double third = acos(SV_MAX(cosine, -1)) / 3, s = sin(third), c = cos(third);
-    outline_add(o, (sv_point){at.x + a.x * c - a.y * s, at.y + a.x * s + a.y * c});
-    outline_add(o, (sv_point){at.x + b.x * c + b.y * s, at.y - b.x * s + b.y * c});
 }
 
-static inline void join_outer(const corner *c, outline *o) {
+static inline void join_outer(const corner *c, const outline *o, border *side) {
     sv_point a = c->normal_before, b = c->normal_after;
     sv_point end_before = beside(c->at, a), start_after = beside(c->at, b);
     sv_point middle = {(a.x + b.x) / 2, (a.y + b.y) / 2};
@@ -116,23 +144,39 @@ static inline void join_outer(const corner *c, outline *o) {
     if (o->half_width - middle_length < o->half_width * FLAT_SHARE) {
         sv_point p = end_before;
         crossing(beside(c->before, a), end_before, start_after, beside(c->after, b), &p);
-        outline_add(o, p);
+        border_add(side, p);
         return;
     }
-    outline_add(o, end_before);
-    add_arc(c->at, a, b, middle, middle_length, o);
-    outline_add(o, start_after);
-}
-
-static inline void join(const corner *c, outline *o) {
-    if (side(c->before, c->at, c->after) > 0) {
-        join_inner(c, o);
-    } else {
-        join_outer(c, o);
-    }
+    add_arc(c->at, a, b, middle, middle_length, o, side);
 }
 
 static sv_point opposite(sv_point p) { return (sv_point){-p.x, -p.y}; }
+
+/* The corner at point i on the side that is followed forward (direction 1) or backward (-1). */
+static inline corner corner_at(const sv_polyline *line, int i, int direction) {
+    int in = direction > 0 ? i - 1 : i, out = direction > 0 ? i : i - 1;
+    const sv_point *p = line->points, *normals = line->normals;
+    return (corner){.before = p[i - direction],
+                    .at = p[i],
+                    .after = p[i + direction],
+                    .length_before = line->lengths[in],
+                    .length_after = line->lengths[out],
+                    .normal_before = {direction * normals[in].x, direction * normals[in].y},
+                    .normal_after = {direction * normals[out].x, direction * normals[out].y}};
+}
+
+/* Which side is the inner one cannot be foretold: it is a number here, not a branch. */
+static inline void join(const sv_polyline *line, int i, const outline *o, border sides[SIDES]) {
+    double bend = turn(line->points[i - 1], line->points[i], line->points[i + 1]);
+    int inner = bend > 0 ? 0 : 1, direction = 1 - 2 * inner;
+    corner inside = corner_at(line, i, direction), outside = corner_at(line, i, -direction);
+    if (bend != 0) {
+        join_inner(&inside, o, &sides[inner]);
+    } else {
+        join_outer(&inside, o, &sides[inner]);
+    }
+    join_outer(&outside, o, &sides[1 - inner]);
+}
 
 /* A corner of the cap at an end that the line leaves with this normal: the one on that side, or (-1) the other. */
 static sv_point cap_corner(sv_point at, sv_point normal, int sign) {
@@ -153,22 +197,16 @@ void sv_stroke(sv_polyline *line, double width_px, sv_raster *raster) {
         normals[i].y = -(half * (p[i + 1].x - p[i].x) / lengths[i]);
     }
     double chord_turn = 2 * acos(half / (half + CHORD_ERROR_PX));
-    outline o = {
-        .raster = raster, .half_width = half, .cos_one_chord = cos(chord_turn), .cos_two_chords = cos(2 * chord_turn)};
-    sv_raster_begin(raster, cap_corner(p[0], normals[0], -1));
-    outline_add(&o, cap_corner(p[0], normals[0], 1));
-    for (int i = 1; i + 1 < n; i++) {
-        corner c = {p[i - 1], p[i], p[i + 1], lengths[i - 1], lengths[i], normals[i - 1], normals[i]};
-        join(&c, &o);
-    }
+    outline o = {.half_width = half, .cos_one_chord = cos(chord_turn), .cos_two_chords = cos(2 * chord_turn)};
+    sv_point *first = line->outline, *last = first + SIDES * MAX_CORNERS * (size_t)n;
+    border sides[SIDES] = {{first, false}, {last, true}};
     sv_point back = opposite(normals[n - 2]);
-    outline_add(&o, cap_corner(p[n - 1], back, -1));
-    outline_add(&o, cap_corner(p[n - 1], back, 1));
-    for (int i = n - 2; i > 0; i--) {
-        corner c = {
-            p[i + 1], p[i], p[i - 1], lengths[i], lengths[i - 1], opposite(normals[i]), opposite(normals[i - 1])};
-        join(&c, &o);
-    }
-    outline_flush(&o);
+    border_add(&sides[0], cap_corner(p[0], normals[0], 1));
+    for (int i = 1; i + 1 < n; i++) join(line, i, &o, sides);
+    border_add(&sides[0], cap_corner(p[n - 1], back, -1));
+    border_add(&sides[1], cap_corner(p[n - 1], back, 1));
+    sv_raster_begin(raster, cap_corner(p[0], normals[0], -1));
+    sv_raster_add(raster, first, (int)(sides[0].end - first));
+    sv_raster_add(raster, sides[1].end, (int)(last - sides[1].end));
     sv_raster_close(raster);
 }

@@ -11,6 +11,7 @@ typedef struct sv_polyline {
     sv_point *points;  /* [capacity], owned */
     sv_point *normals; /* [capacity]: half the width to the left of the segment that starts at the point */
     double *lengths;   /* [capacity]: of that segment */
+    sv_point *outline; /* what surrounds the line, while it is being stroked */
     int n, capacity;
 } sv_polyline;
 
