@@ -7,12 +7,20 @@
 #include "base/file.h"
 #include "base/utf8.h"
 
-sv_status sv_json_parse(const char *text, size_t len, const char *name, json_t **out, sv_error *err) {
+static sv_status parse(const char *text, size_t len, size_t flags, const char *name, json_t **out, sv_error *err) {
     json_error_t problem;
-    *out = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &problem);
+    *out = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_ANY | flags, &problem);
     if (*out) return SV_OK;
     return sv_fail_at(err, SV_ERR_INPUT, problem.position, "%s: not valid JSON: line %d, column %d: %s", name,
                       problem.line, problem.column, problem.text);
+}
+
+sv_status sv_json_parse(const char *text, size_t len, const char *name, json_t **out, sv_error *err) {
+    return parse(text, len, 0, name, out, err);
+}
+
+sv_status sv_json_parse_unique(const char *text, size_t len, const char *name, json_t **out, sv_error *err) {
+    return parse(text, len, JSON_REJECT_DUPLICATES, name, out, err);
 }
 
 sv_status sv_json_load(const char *path, json_t **out, sv_error *err) {

@@ -17,6 +17,8 @@
 /* Parses `len` bytes; strings may hold U+0000; of a doubled key the last wins; any value may be at the top.
  * `name` is what the error calls the text. The caller owns *out (json_decref). */
 sv_status sv_json_parse(const char *text, size_t len, const char *name, json_t **out, sv_error *err);
+/* The same, but a doubled key is an error: for texts where the first meaning must not be hidden by a second. */
+sv_status sv_json_parse_unique(const char *text, size_t len, const char *name, json_t **out, sv_error *err);
 sv_status sv_json_load(const char *path, json_t **out, sv_error *err);
 
 /* Writes `value` to `path` atomically, indented by two, keys in the order they were set, with a final newline. */

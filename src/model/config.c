@@ -77,8 +77,13 @@ static sv_status refuse(const source *s, const char *what, const char *found, sv
 }
 
 static sv_status read_rope(const source *s, sv_text_config *t, sv_error *err) {
-    const json_t *rope = get(s, "rope_parameters");
-    if (!rope) rope = get(s, "rope_scaling");
+    const source nested = {s->nested, NULL, s->path}, top = {NULL, s->top, s->path};
+    const json_t *rope = NULL; /* nested wins also when the two are spelled differently */
+    const source *const order[] = {&nested, &top};
+    for (size_t i = 0; !rope && i < SV_COUNT(order); i++) {
+        rope = get(order[i], "rope_parameters");
+        if (!rope) rope = get(order[i], "rope_scaling");
+    }
     const char *type = sv_json_text(rope, "rope_type", sv_json_text(rope, "type", "default"));
     if (strcmp(type, "default") != 0 && strcmp(type, "mrope") != 0) return refuse(s, "rope type", type, err);
     const json_t *theta = get(s, "rope_theta");
@@ -233,14 +238,15 @@ static sv_status read_generation(const char *path, const json_t *top, sv_model_c
     return SV_OK;
 }
 
-/* Three positive or zero numbers, or what is there already. */
-static sv_status read_colours(const char *path, const json_t *top, const char *key, float out[3], sv_error *err) {
+/* Three numbers from `least` to 255, or what is there already. */
+static sv_status read_colours(const char *path, const json_t *top, const char *key, double least, float out[3],
+                              sv_error *err) {
     const json_t *list = json_object_get(top, key);
     for (size_t i = 0; list && i < 3; i++) {
         const json_t *item = json_array_get(list, i);
         double value = json_is_number(item) ? json_number_value(item) : -1;
-        if (!(value > 0) || !(value < 256)) {
-            return sv_fail(err, SV_ERR_INPUT, "%s: expected three positive numbers in %s", path, key);
+        if (!(value >= least) || !(value <= 255)) {
+            return sv_fail(err, SV_ERR_INPUT, "%s: expected three numbers from %g to 255 in %s", path, least, key);
         }
         out[i] = (float)value;
     }
@@ -271,8 +277,8 @@ static sv_status read_processor(const char *path, const json_t *top, sv_model_co
                            (long long)found, sizes[i].expected);
         }
     }
-    sv_status s = read_colours(path, top, "image_mean", c->image_mean, err);
-    return s ? s : read_colours(path, top, "image_std", c->image_std, err);
+    sv_status s = read_colours(path, top, "image_mean", 0, c->image_mean, err);
+    return s ? s : read_colours(path, top, "image_std", 1e-6, c->image_std, err);
 }
 
 typedef sv_status read_file(const char *path, const json_t *top, sv_model_config *c, sv_error *err);

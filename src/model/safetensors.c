@@ -93,7 +93,7 @@ static sv_status read_header(const char *path, const sv_map *map, json_t **heade
                        (unsigned long long)len, map->len);
     }
     *data_start = 8 + (size_t)len;
-    sv_status s = sv_json_parse((const char *)map->data + 8, (size_t)len, path, header, err);
+    sv_status s = sv_json_parse_unique((const char *)map->data + 8, (size_t)len, path, header, err);
     if (!s && !json_is_object(*header)) {
         s = sv_fail(err, SV_ERR_INPUT, "%s: expected a JSON object as header", path);
     }
@@ -135,7 +135,7 @@ static sv_status add_shard(sv_tensor_file *f, const char *path, sv_error *err) {
         if (s) return s;
         f->n++;
     }
-    return check_overlaps(path, f->tensors + first, f->n - first, err);
+    return f->n == first ? SV_OK : check_overlaps(path, f->tensors + first, f->n - first, err);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -189,13 +189,15 @@ static sv_status add_named_shard(sv_tensor_file *f, const char *folder, const ch
     return s;
 }
 
-static sv_status check_index(const sv_tensor_file *f, const char *path, const json_t *map, sv_error *err) {
+/* Every tensor of the index must be in the shard that the index gives; shards: name -> its place in f->headers. */
+static sv_status check_index(const sv_tensor_file *f, const char *path, json_t *map, const json_t *shards,
+                             sv_error *err) {
     const char *name;
-    json_t *shard;
-    json_object_foreach((json_t *)(uintptr_t)map, name, shard) {
-        if (!sv_tensor_find(f, name)) {
-            return sv_fail(err, SV_ERR_INPUT, "%s: the tensor %s is not in its shard %s", path, name,
-                           json_string_value(shard));
+    json_t *value;
+    json_object_foreach(map, name, value) {
+        const char *shard = json_string_value(value);
+        if (!json_object_get(f->headers[json_integer_value(json_object_get(shards, shard))], name)) {
+            return sv_fail(err, SV_ERR_INPUT, "%s: the tensor %s is not in its shard %s", path, name, shard);
         }
     }
     return SV_OK;
@@ -208,13 +210,15 @@ static sv_status open_indexed(const char *folder, const char *index_path, sv_ten
     sv_status s = sv_json_load(index_path, &index, err);
     if (s) return s;
     json_t *map = json_object_get(index, "weight_map");
-    shards = json_object(); /* each shard once, in the order of its first tensor */
+    shards = json_object(); /* each shard once with its number, in the order of its first tensor */
     if (!json_is_object(map)) s = sv_fail(err, SV_ERR_INPUT, "%s: expected an object \"weight_map\"", index_path);
     json_object_foreach(map, name, value) {
-        if (json_is_string(value))
-            json_object_set_new(shards, json_string_value(value), json_null());
-        else
+        const char *shard = json_string_value(value);
+        if (!shard)
             s = sv_fail(err, SV_ERR_INPUT, "%s: the shard of %s is not a name", index_path, name);
+        else if (!json_object_get(shards, shard) &&
+                 json_object_set_new(shards, shard, json_integer((json_int_t)json_object_size(shards))) != 0)
+            s = sv_fail_memory(err, "index", strlen(shard));
     }
     sv_tensor_file *f = NULL;
     if (!s) s = new_file(json_object_size(shards), &f, err);
@@ -224,7 +228,7 @@ static sv_status open_indexed(const char *folder, const char *index_path, sv_ten
         }
     }
     s = f ? finish(f, s, index_path, out, err) : s;
-    if (!s && (s = check_index(*out, index_path, map, err))) {
+    if (!s && (s = check_index(*out, index_path, map, shards, err))) {
         sv_tensor_file_close(*out);
         *out = NULL;
     }

@@ -131,6 +131,39 @@ static void processors_and_ends(void **state) {
     json_decref(config);
 }
 
+/* One version's rope stands inside, another's wrong default at the top, each under its own key. */
+static void nested_rope_wins_in_any_spelling(void **state) {
+    (void)state;
+    json_t *config = nano(), *text = json_object_get(config, "text_config");
+    json_t *wrong =
+        json_pack("{s:s,s:f,s:[i,i,i]}", "rope_type", "default", "rope_theta", 77.0, "mrope_section", 10, 11, 11);
+    sv_model_config c;
+    sv_error err;
+    json_object_set(text, "rope_scaling", json_object_get(text, "rope_parameters"));
+    json_object_del(text, "rope_parameters");
+    json_object_set_new(config, "rope_parameters", wrong);
+    put("config.json", config);
+    ASSERT_OK(sv_model_config_load(folder, &c, &err), err);
+    assert_true(fabs(c.text.rope_theta - 10000) < 1e-6);
+    assert_int_equal(c.text.mrope_section[0], 8);
+    json_decref(config);
+}
+
+static void a_mean_may_be_zero(void **state) {
+    (void)state;
+    json_t *config = nano(),
+           *processor = json_pack("{s:[i,i,i],s:[i,i,i]}", "image_mean", 0, 0, 0, "image_std", 1, 1, 1);
+    sv_model_config c;
+    sv_error err;
+    put("config.json", config);
+    put("preprocessor_config.json", processor);
+    ASSERT_OK(sv_model_config_load(folder, &c, &err), err);
+    assert_true(fabsf(c.image_mean[2]) < 1e-9f && fabsf(c.image_std[2] - 1) < 1e-9f);
+    drop("preprocessor_config.json");
+    json_decref(processor);
+    json_decref(config);
+}
+
 static void damaged_configurations_are_refused(void **state) {
     (void)state;
     /* "top", "text" or "vision", then the key; JSON null takes the key away */
@@ -187,6 +220,8 @@ static void damaged_configurations_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(dialects), cmocka_unit_test(processors_and_ends),
+                                       cmocka_unit_test(nested_rope_wins_in_any_spelling),
+                                       cmocka_unit_test(a_mean_may_be_zero),
                                        cmocka_unit_test(damaged_configurations_are_refused)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -110,7 +110,10 @@ static void lies_are_refused(void **state) {
                  {T("F32", "[9223372036854775807]", "[0,0]"), 0, "shape"},
                  {"{\"v\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"w\":{\"dtype\":\"U8\",\"shape\":[4]"
                   ",\"data_offsets\":[3,7]}}",
-                  8, "overlap"}};
+                  8, "overlap"},
+                 {"{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"w\":{\"dtype\":\"U8\",\"shape\":[2]"
+                  ",\"data_offsets\":[1,3]}}",
+                  3, "duplicate"}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         sv_tensor_file *f;
         sv_error err;
@@ -119,6 +122,20 @@ static void lies_are_refused(void **state) {
         assert_true(s == SV_ERR_INPUT || s == SV_ERR_UNSUPPORTED);
         assert_null(f);
         if (!strstr(err.message, cases[i].expected)) fail_msg("case %zu: %s", i, err.message);
+    }
+}
+
+static void a_file_may_hold_no_tensor(void **state) {
+    (void)state;
+    static const char *const headers[] = {"{}", "{\"__metadata__\":{\"format\":\"pt\"}}"};
+    for (size_t i = 0; i < SV_COUNT(headers); i++) {
+        sv_tensor_file *f;
+        sv_error err;
+        put("empty.safetensors", headers[i], 0);
+        ASSERT_OK(sv_tensor_file_open(in_folder("empty.safetensors"), &f, &err), err);
+        assert_int_equal(sv_tensor_count(f), 0);
+        assert_null(sv_tensor_find(f, "w"));
+        sv_tensor_file_close(f);
     }
 }
 
@@ -152,6 +169,7 @@ static void shards(void **state) {
                  {"{\"weight_map\":{\"a\":\"../1.safetensors\"}}", "same folder"},
                  {"{\"weight_map\":{\"a\":\".safetensors\"}}", "same folder"},
                  {"{\"weight_map\":{\"a\":7}}", "not a name"},
+                 {"{\"weight_map\":{\"a\":\"2.safetensors\",\"b\":\"1.safetensors\"}}", "not in its shard"},
                  {"{}", "weight_map"},
                  {"{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\",\"a2\":\"twin.safetensors\"}}",
                   "two places"}};
@@ -174,7 +192,10 @@ static void shards(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(values_of_every_type),
-                                       cmocka_unit_test(half_precision_is_exact), cmocka_unit_test(lies_are_refused),
-                                       cmocka_unit_test(every_truncation_is_refused), cmocka_unit_test(shards)};
+                                       cmocka_unit_test(half_precision_is_exact),
+                                       cmocka_unit_test(lies_are_refused),
+                                       cmocka_unit_test(a_file_may_hold_no_tensor),
+                                       cmocka_unit_test(every_truncation_is_refused),
+                                       cmocka_unit_test(shards)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
