@@ -1,4 +1,5 @@
-/* raster.c - signed-area accumulation: a dense array of cells, a bit per cell that was touched. */
+/* raster.c - signed-area accumulation: a dense array of cells, column by column, and in each column the rows touched.
+ */
 #include "render/raster.h"
 
 #include <string.h>
@@ -8,8 +9,7 @@
 #define SUB 256 /* units per pixel */
 #define SUB_SHIFT 8
 #define SUB_MASK (SUB - 1)
-#define CELLS (SV_PICTURE_WIDTH + 1) /* the last one takes edges that lie on the right border */
-#define WORDS ((CELLS + 63) / 64)
+#define COLUMNS (SV_PICTURE_WIDTH + 1) /* the last one takes edges that lie on the right border */
 #define RECIPROCAL_SHIFT 44
 
 /* What the edges in one pixel add up to: the height that they cross (in 1/256) in the upper half, and twice the area to
@@ -19,6 +19,14 @@ typedef int64_t cell;
 
 static inline int cell_area(cell c) { return (int32_t)(uint32_t)(uint64_t)c; }
 static inline int cell_cover(cell c) { return (int32_t)((c - cell_area(c)) / COVER_UNIT); }
+
+/* Rows [top, bottom). */
+typedef struct rows {
+    int top, bottom;
+} rows;
+static const rows no_rows = {SV_PICTURE_HEIGHT, 0};
+
+static inline rows rows_union(rows a, rows b) { return (rows){SV_MIN(a.top, b.top), SV_MAX(a.bottom, b.bottom)}; }
 
 /* An edge inside the canvas that runs down, in 1/256 pixel; its heights count `sign` times. */
 typedef struct edge {
@@ -32,18 +40,17 @@ enum { KINDS_OF_HEIGHT = 12, KINDS = 3 * KINDS_OF_HEIGHT, WAITING = 32 };
 struct sv_raster {
     edge waiting[KINDS][WAITING];
     int n_waiting[KINDS];
-    cell cells[SV_PICTURE_HEIGHT][CELLS];
-    uint64_t touched[SV_PICTURE_HEIGHT][WORDS];
-    int first_row, last_row;  /* rows with a touched cell */
+    /* by column: traces are steep, so that most edges run down a column, where their cells lie side by side */
+    cell cells[COLUMNS][SV_PICTURE_HEIGHT];
+    rows touched[COLUMNS];
     sv_point start, last;     /* of the polygon being added */
-    uint64_t reciprocal[SUB]; /* 2^44 / (255 * 256 + alpha), rounded up: divides exactly what blend() divides */
+    uint64_t reciprocal[SUB]; /* 2^44 / (255 * 256 + alpha), rounded up: divides exactly what mix() divides */
 };
 
 sv_status sv_raster_new(sv_raster **out, sv_error *err) {
     sv_raster *r = *out = sv_calloc(1, sizeof *r);
     if (!r) return sv_fail_memory(err, "the canvas", sizeof *r);
-    r->first_row = SV_PICTURE_HEIGHT;
-    r->last_row = -1;
+    for (int column = 0; column < COLUMNS; column++) r->touched[column] = no_rows;
     for (uint64_t alpha = 0; alpha < SUB; alpha++) {
         uint64_t divisor = 255 * 256 + alpha;
         r->reciprocal[alpha] = (((uint64_t)1 << RECIPROCAL_SHIFT) + divisor - 1) / divisor;
@@ -53,10 +60,16 @@ sv_status sv_raster_new(sv_raster **out, sv_error *err) {
 
 void sv_raster_free(sv_raster *raster) { free(raster); }
 
-/* Adds `height` at twice the mean distance `reach` from the left side of the pixel. */
+/* What an edge adds to a pixel: `height` at twice the mean distance `reach` from the pixel's left side. */
+static inline cell part(int height, int reach) { return height * (COVER_UNIT + reach); }
+
+static inline void touch(sv_raster *r, int column, int top, int bottom) {
+    r->touched[column] = rows_union(r->touched[column], (rows){top, bottom});
+}
+
 static inline void add(sv_raster *r, int row, int column, int height, int reach) {
-    r->cells[row][column] += height * (COVER_UNIT + reach);
-    r->touched[row][column >> 6] |= (uint64_t)1 << (column & 63);
+    r->cells[column][row] += part(height, reach);
+    touch(r, column, row, row + 1);
 }
 
 /* Where a straight edge crosses the borders of rows or columns: floor((first + k * lift) / run) for k = 0, 1, ... in
@@ -108,14 +121,36 @@ static inline void add_in_row(sv_raster *r, int row, int x0, int y0, int x1, int
     }
 }
 
+/* An edge down several rows of one column. */
+static inline void add_down(sv_raster *r, const edge *e) {
+    int x0 = e->x0, y0 = e->y0, x1 = e->x1, y1 = e->y1, sign = e->sign, column = x0 >> SUB_SHIFT;
+    int row = y0 >> SUB_SHIFT, last_row = (y1 - 1) >> SUB_SHIFT, in0 = y0 & SUB_MASK;
+    cell *cells = r->cells[column];
+    touch(r, column, row, last_row + 1);
+    crossings c = {.run = y1 - y0};
+    int x = (x0 & SUB_MASK) + floor_div((SUB - in0) * (x1 - x0), c.run, &c.remainder);
+    cells[row] += part(sign * (SUB - in0), (x0 & SUB_MASK) + x);
+    if (++row != last_row) {
+        c.lift = floor_div(SUB * (x1 - x0), c.run, &c.lift_remainder);
+        for (; row != last_row; row++) {
+            int next = x + next_crossing(&c);
+            cells[row] += part(sign * SUB, x + next);
+            x = next;
+        }
+    }
+    cells[row] += part(sign * (y1 - last_row * SUB), x + (x1 & SUB_MASK));
+}
+
 static inline void add_edge(sv_raster *r, const edge *e) {
     int x0 = e->x0, y0 = e->y0, x1 = e->x1, y1 = e->y1, sign = e->sign;
     int row = y0 >> SUB_SHIFT, last_row = (y1 - 1) >> SUB_SHIFT;
-    if (row < r->first_row) r->first_row = row;
-    if (last_row > r->last_row) r->last_row = last_row;
     int in0 = y0 & SUB_MASK, in1 = y1 - last_row * SUB;
     if (row == last_row) {
         add_in_row(r, row, x0, in0, x1, in1, sign);
+        return;
+    }
+    if (x0 >> SUB_SHIFT == x1 >> SUB_SHIFT) {
+        add_down(r, e);
         return;
     }
     crossings c = {.run = y1 - y0};
@@ -213,54 +248,65 @@ void sv_raster_add(sv_raster *raster, const sv_point *corners, int n) {
 
 void sv_raster_close(sv_raster *raster) { sv_raster_add(raster, &raster->start, 1); }
 
-/* A colour over an opaque pixel. Full coverage replaces: the quotient below would come out one too low. The divisor is
- * the one of a blend that also carries the pixel's alpha, which is 255. */
-static inline void blend(const sv_raster *r, sv_colour colour, unsigned alpha, unsigned char *pixel) {
-    const unsigned char source[3] = {colour.red, colour.green, colour.blue};
-    for (int i = 0; i < 3; i++) {
-        unsigned old = pixel[i] * 255u; /* (source - old) may be negative: the sum below is right modulo 2^32 */
-        unsigned sum = ((unsigned)source[i] * SUB - old) * alpha + old * SUB;
-        unsigned mixed = (unsigned)((sum * r->reciprocal[alpha]) >> RECIPROCAL_SHIFT);
-        pixel[i] = (unsigned char)(alpha == 255 ? source[i] : mixed);
+/* A colour over one value of an opaque pixel. Full coverage replaces: the quotient would come out one too low. The
+ * divisor is the one of a blend that also carries the pixel's alpha, which is 255. */
+static inline unsigned char mix(const sv_raster *r, unsigned char source, unsigned alpha, unsigned char under) {
+    unsigned old = under * 255u; /* (source - old) may be negative: the sum below is right modulo 2^32 */
+    unsigned sum = ((unsigned)source * SUB - old) * alpha + old * SUB;
+    unsigned mixed = (unsigned)((sum * r->reciprocal[alpha]) >> RECIPROCAL_SHIFT);
+    return (unsigned char)(alpha == 255 ? source : mixed);
+}
+
+/* The colour at each coverage of 0 to 255: its opacity, and what it makes of a black pixel, as most of them are. */
+typedef struct shade {
+    unsigned char alpha, on_black[3];
+} shade;
+
+static void make_shades(const sv_raster *r, sv_colour colour, shade shades[SUB]) {
+    for (unsigned covered = 0; covered < SUB; covered++) {
+        unsigned product = covered * colour.alpha + 128, alpha = ((product >> 8) + product) >> 8;
+        shades[covered] =
+            (shade){(unsigned char)alpha,
+                    {mix(r, colour.red, alpha, 0), mix(r, colour.green, alpha, 0), mix(r, colour.blue, alpha, 0)}};
     }
 }
 
-/* Blends n pixels whose summed signed area is the same. */
-static void blend_run(const sv_raster *r, sv_colour colour, int area, unsigned char *pixels, int n) {
+/* Blends a pixel whose summed signed area is `area`. */
+static inline void blend(const sv_raster *r, sv_colour colour, const shade shades[SUB], int area,
+                         unsigned char *pixel) {
     int covered = area >> (SUB_SHIFT + 1);
-    if (covered < 0) covered = -covered;
-    unsigned product = (unsigned)SV_MIN(covered, 255) * colour.alpha + 128;
-    unsigned alpha = ((product >> 8) + product) >> 8;
-    for (int i = 0; alpha && i < n; i++) blend(r, colour, alpha, pixels + 3 * i);
-}
-
-static void blend_row(sv_raster *r, int row, sv_colour colour, unsigned char *pixels) {
-    int cover = 0, next = 0; /* height crossed so far; first pixel not yet drawn */
-    for (int word = 0; word < WORDS; word++) {
-        uint64_t bits = r->touched[row][word];
-        r->touched[row][word] = 0;
-        for (; bits; bits &= bits - 1) {
-            int column = 64 * word + __builtin_ctzll(bits);
-            cell *c = &r->cells[row][column];
-            if (column < SV_PICTURE_WIDTH) {
-                if (cover && column > next) {
-                    blend_run(r, colour, cover * 2 * SUB, pixels + 3 * next, column - next);
-                }
-                cover += cell_cover(*c);
-                blend_run(r, colour, cover * 2 * SUB - cell_area(*c), pixels + 3 * column, 1);
-                next = column + 1;
-            }
-            *c = 0;
-        }
+    const shade *s = &shades[SV_MIN(covered < 0 ? -covered : covered, 255)];
+    if (pixel[0] | pixel[1] | pixel[2]) {
+        if (!s->alpha) return;
+        pixel[0] = mix(r, colour.red, s->alpha, pixel[0]);
+        pixel[1] = mix(r, colour.green, s->alpha, pixel[1]);
+        pixel[2] = mix(r, colour.blue, s->alpha, pixel[2]);
+    } else {
+        memcpy(pixel, s->on_black, 3);
     }
-    if (cover) blend_run(r, colour, cover * 2 * SUB, pixels + 3 * next, SV_PICTURE_WIDTH - next);
 }
 
 void sv_raster_blend(sv_raster *raster, sv_colour colour, unsigned char *rgb) {
     for (int kind = 0; kind < KINDS; kind++) add_waiting(raster, kind);
-    for (int row = raster->first_row; row <= raster->last_row; row++) {
-        blend_row(raster, row, colour, rgb + (size_t)row * SV_PICTURE_WIDTH * 3);
+    int cover[SV_PICTURE_HEIGHT] = {0}; /* height crossed so far in each row */
+    rows open = no_rows;                /* rows in which that is not 0 */
+    shade shades[SUB];
+    make_shades(raster, colour, shades);
+    for (int column = 0; column < SV_PICTURE_WIDTH; column++) {
+        rows due = rows_union(open, raster->touched[column]);
+        open = no_rows;
+        for (int row = due.top; row < due.bottom; row++) {
+            cell c = raster->cells[column][row];
+            if (!(c | cover[row])) continue;
+            raster->cells[column][row] = 0;
+            cover[row] += cell_cover(c);
+            blend(raster, colour, shades, cover[row] * 2 * SUB - cell_area(c),
+                  rgb + 3 * (row * SV_PICTURE_WIDTH + column));
+            if (cover[row]) open = rows_union(open, (rows){row, row + 1});
+        }
+        raster->touched[column] = no_rows;
     }
-    raster->first_row = SV_PICTURE_HEIGHT;
-    raster->last_row = -1;
+    rows last = raster->touched[SV_PICTURE_WIDTH];
+    for (int row = last.top; row < last.bottom; row++) raster->cells[SV_PICTURE_WIDTH][row] = 0;
+    raster->touched[SV_PICTURE_WIDTH] = no_rows;
 }
