@@ -126,7 +126,9 @@ static void put_time_axis(sv_strbuf *out, size_t n_epochs, double start_s) {
     sv_plot_scale scale = sv_hypnogram_plot_scale(n_epochs);
     double total_s = (double)n_epochs * 30, origin_s = start_s < 0 ? 0 : start_s;
     int tick_s = total_s > 4 * 3600 ? 3600 : total_s > 3600 ? 1800 : total_s > 900 ? 600 : 60;
-    for (double t = ceil(origin_s / tick_s) * tick_s; t <= origin_s + total_s; t += tick_s) {
+    long first = (long)ceil(origin_s / tick_s), last = (long)floor((origin_s + total_s) / tick_s);
+    for (long k = first; k <= last; k++) {
+        double t = (double)k * tick_s;
         double x = scale.left + (t - origin_s) / 30 * scale.step;
         long minutes = (long)(t / 60);
         put_point(out, "<path stroke=\"var(--line)\" d=\"M", x, TOP);
