@@ -13,8 +13,10 @@ struct sv_generator {
     const sv_model_config *config;
     const sv_tokenizer *tokenizer;
     sv_sampler *sampler;
-    int32_t n_ids;    /* of the vocabulary, without padding rows */
-    size_t n_history; /* for messages */
+    sv_answer_state answer; /* with a constraint */
+    uint64_t *permitted;    /* [n_words]: room for the set of ids that may follow */
+    int32_t n_ids;          /* of the vocabulary, without padding rows */
+    size_t n_history;       /* for messages */
     sv_generation made;
     sv_token_stream stream;
     sv_strbuf text, scratch; /* text: all of the answer that is whole characters */
@@ -76,6 +78,25 @@ static sv_status mark_history(sv_generator *g, const int32_t *history, size_t n,
     return SV_OK;
 }
 
+/* Prepares the form of the answer: there must be room for the shortest. */
+static sv_status begin_answer(sv_generator *g, sv_error *err) {
+    const sv_constraint *c = g->options.constraint;
+    const char *begun = g->options.begun ? g->options.begun : "";
+    if (!c) return SV_OK;
+    sv_answer_begin(&g->answer);
+    if (!sv_constraint_read(c, &g->answer, begun, strlen(begun))) {
+        return sv_fail(err, SV_ERR_USAGE, "the beginning '%.80s' is not that of an answer of the wanted form", begun);
+    }
+    g->ended = g->made.stopped = sv_answer_complete(&g->answer);
+    size_t n_needed = sv_constraint_n_needed(c, &g->answer);
+    if (g->options.max_tokens < n_needed) {
+        return sv_fail(err, SV_ERR_USAGE, "an answer of the wanted form needs %zu tokens, there is room for %zu",
+                       n_needed, g->options.max_tokens);
+    }
+    g->permitted = sv_calloc(sv_constraint_n_words(c), sizeof *g->permitted);
+    return g->permitted ? SV_OK : sv_fail_memory(err, "permitted tokens", sv_constraint_n_words(c) * 8);
+}
+
 sv_status sv_generator_new(const sv_model_config *config, const sv_tokenizer *tokenizer,
                            const sv_generate_options *options, const int32_t *history, size_t n_history,
                            sv_generator **out, sv_error *err) {
@@ -95,6 +116,7 @@ sv_status sv_generator_new(const sv_model_config *config, const sv_tokenizer *to
     sv_status status = check_options(options, g->n_ids, err);
     if (status == SV_OK) status = sv_sampler_new(&sampling, g->n_ids, &g->sampler, err);
     if (status == SV_OK) status = mark_history(g, history, n_history, err);
+    if (status == SV_OK) status = begin_answer(g, err);
     if (status == SV_OK) status = make_room(&g->made, options->max_tokens, options->n_top_logprobs, err);
     if (status != SV_OK) {
         sv_generator_free(g);
@@ -108,6 +130,7 @@ void sv_generator_free(sv_generator *g) {
     if (!g) return;
     sv_generation_free(&g->made);
     sv_sampler_free(g->sampler);
+    free(g->permitted);
     sv_strbuf_free(&g->text);
     sv_strbuf_free(&g->scratch);
     free(g);
@@ -130,6 +153,23 @@ static void keep_top(const float *logits, int32_t n_ids, double log_sum, int n_t
         ids[at] = id;
     }
     for (int i = 0; i < n; i++) logprobs[i] = (double)logits[ids[i]] - log_sum;
+}
+
+/* The set of ids that may follow, NULL = all. */
+static const uint64_t *permitted(sv_generator *g) {
+    const sv_generate_options *o = &g->options;
+    if (!o->constraint) return NULL;
+    return sv_constraint_permitted(o->constraint, &g->answer, o->max_tokens - g->made.n_ids, g->permitted);
+}
+
+/* Whether the answer is over with this id: an end token, or a form that is whole. */
+static bool ends(sv_generator *g, int32_t id) {
+    const sv_generate_options *o = &g->options;
+    if (!o->constraint) return !o->ignore_eos && is_end(g->config, id);
+    size_t len;
+    const char *bytes = sv_tokenizer_bytes(g->tokenizer, id, &len);
+    sv_constraint_read(o->constraint, &g->answer, bytes, len);
+    return sv_answer_complete(&g->answer);
 }
 
 static void record(sv_generator *g, const float *logits, int32_t id) {
@@ -193,16 +233,14 @@ sv_status sv_generator_step(sv_generator *g, const float *logits, int32_t *next,
     const sv_generate_options *o = &g->options;
     *next = -1;
     if (g->ended) return SV_OK;
-    int32_t id = sv_sampler_choose(g->sampler, logits, NULL, g->made.n_ids);
+    int32_t id = sv_sampler_choose(g->sampler, logits, permitted(g), g->made.n_ids);
     if (id < 0) {
         return sv_fail(err, SV_ERR_INTERNAL,
                        "the network gave no finite logits after %zu tokens; are these weights usable?",
                        g->n_history + g->made.n_ids);
     }
-    if (!o->ignore_eos && is_end(g->config, id)) {
-        g->made.stopped = g->ended = true;
-        return SV_OK;
-    }
+    g->made.stopped = g->ended = ends(g, id);
+    if (g->ended && !o->constraint) return SV_OK; /* an end token is not part of the answer */
     record(g, logits, id);
     size_t before = g->text.len;
     if (add_text(g, id) && find_stop(g, before)) g->made.stopped = g->ended = true;

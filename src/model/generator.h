@@ -8,6 +8,7 @@
 #define SV_MODEL_GENERATOR_H
 
 #include "model/config.h"
+#include "model/constraint.h"
 #include "token/tokenizer.h"
 
 typedef struct sv_generate_options {
@@ -21,6 +22,10 @@ typedef struct sv_generate_options {
     int n_top_logprobs;       /* how many alternatives are recorded per token, 0 = none */
     const char *const *stop;  /* [n_stop] UTF-8: the answer ends before the first of them that appears; borrowed */
     size_t n_stop;
+    /* NULL, or the form of the answer, made with the same tokenizer; borrowed. Then the answer ends when it is whole,
+     * max_tokens must be enough for that, and end tokens play no part. */
+    const sv_constraint *constraint;
+    const char *begun; /* NULL, or the beginning of the constrained answer that is on the timeline already */
     bool (*on_token)(void *context, int32_t id); /* NULL, or called for each; false stops (SV_ERR_CANCELLED) */
     /* NULL, or called with the next piece of text that will not change any more: whole characters, special tokens left
      * out, nothing that may be the beginning of a stop string. false stops. */
@@ -49,7 +54,8 @@ void sv_generation_free(sv_generation *generation);
 typedef struct sv_generator sv_generator; /* one thread at a time */
 
 /* history: [n_history] ids that are on the timeline already and count for the penalty. config, tokenizer and what
- * options point to are borrowed. SV_ERR_USAGE for options out of range, SV_ERR_INPUT for an id out of range. */
+ * options point to are borrowed. SV_ERR_USAGE for options out of range or a max_tokens that is too small for the form
+ * of the answer, SV_ERR_INPUT for an id out of range. */
 sv_status sv_generator_new(const sv_model_config *config, const sv_tokenizer *tokenizer,
                            const sv_generate_options *options, const int32_t *history, size_t n_history,
                            sv_generator **out, sv_error *err);
