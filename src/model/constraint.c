@@ -18,15 +18,21 @@ typedef struct token {
     uint16_t len, shared; /* shared: leading bytes equal to those of the token before */
 } token;
 
+/* What is permitted between two characters of a text while at least n_left tokens may be written: then the limit rules
+ * nothing out. */
+typedef struct text_set {
+    uint64_t *permitted;
+    size_t n_left;
+} text_set;
+
 struct sv_constraint {
     sv_answer_schema schema;
     const sv_tokenizer *tokenizer;
     size_t n_words, longest_completion;
     token *tokens; /* [n_tokens] sorted by bytes */
     size_t n_tokens;
-    size_t first[257]; /* tokens[first[b]] is the first that begins with byte b or a later one */
-    uint64_t *in_text[SV_MAX_ANSWER_ITEMS][2]; /* what is permitted between two characters of a text, far from the
-                                                  limit; [1]: within a fence; NULL for other kinds */
+    size_t first[257];                        /* tokens[first[b]] is the first that begins with byte b or a later one */
+    text_set in_text[SV_MAX_ANSWER_ITEMS][2]; /* [1]: within a fence; permitted is NULL for other kinds */
 };
 
 size_t sv_constraint_n_words(const sv_constraint *c) { return c->n_words; }
@@ -131,29 +137,37 @@ size_t sv_constraint_n_needed(const sv_constraint *c, const sv_answer_state *sta
     return fewest_tokens(c, bytes, n);
 }
 
-/* What has been found out about states near the limit: many tokens lead to the same few. */
+/* What has been found out about states: many tokens lead to the same few. */
 typedef struct remembered {
     sv_answer_state state;
-    bool known, fits;
+    bool known;
+    size_t n_needed;
 } remembered;
 
 typedef struct walk {
     const sv_constraint *c;
-    size_t n_after; /* tokens left after the one that is looked at */
+    size_t n_after;  /* tokens left after the one that is looked at; SIZE_MAX: any number */
+    size_t n_needed; /* the most that any token needs after it; found with SIZE_MAX only */
     uint64_t *permitted;
     sv_answer_state states[MAX_TOKEN_BYTES + 1]; /* after so many bytes of the token */
     remembered memory[N_REMEMBERED];
 } walk;
 
-static bool fits(walk *w, const sv_answer_state *state) {
-    if (w->n_after >= w->c->longest_completion || sv_answer_complete(state)) return true;
+static size_t needed(walk *w, const sv_answer_state *state) {
     unsigned hash = state->place * 7U + state->item * 13U + state->at * 3U + state->low + state->spaces * 29U +
                     state->code + (unsigned)(state->used ^ state->candidates >> 3);
     remembered *r = &w->memory[hash % N_REMEMBERED];
-    if (!r->known || memcmp(&r->state, state, sizeof *state) != 0) {
-        *r = (remembered){*state, true, sv_constraint_n_needed(w->c, state) <= w->n_after};
+    if (!r->known || memcmp(&r->state, state, sizeof *state) != 0)
+        *r = (remembered){*state, true, sv_constraint_n_needed(w->c, state)};
+    return r->n_needed;
+}
+
+static bool fits(walk *w, const sv_answer_state *state) {
+    if (w->n_after == SIZE_MAX) {
+        w->n_needed = SV_MAX(w->n_needed, needed(w, state));
+        return true;
     }
-    return r->fits;
+    return w->n_after >= w->c->longest_completion || needed(w, state) <= w->n_after;
 }
 
 /* Tokens [first, end), which all begin with the same byte. */
@@ -172,8 +186,8 @@ static void walk_tokens(walk *w, size_t first, size_t end) {
     }
 }
 
-static void walk_all(const sv_constraint *c, const sv_answer_state *state, size_t n_left, uint64_t *permitted) {
-    walk w = {.c = c, .n_after = n_left - 1, .permitted = permitted};
+static size_t walk_all(const sv_constraint *c, const sv_answer_state *state, size_t n_after, uint64_t *permitted) {
+    walk w = {.c = c, .n_after = n_after, .permitted = permitted};
     memset(permitted, 0, c->n_words * sizeof *permitted);
     w.states[0] = *state;
     for (int b = 0; b < 256; b++) {
@@ -181,12 +195,14 @@ static void walk_all(const sv_constraint *c, const sv_answer_state *state, size_
         if (c->first[b] == c->first[b + 1] || !sv_answer_step(&c->schema, &after, (unsigned char)b)) continue;
         walk_tokens(&w, c->first[b], c->first[b + 1]);
     }
+    return w.n_needed;
 }
 
 const uint64_t *sv_constraint_permitted(const sv_constraint *c, const sv_answer_state *state, size_t n_left,
                                         uint64_t *scratch) {
-    if (n_left > c->longest_completion && sv_answer_in_text(state)) return c->in_text[state->item][state->fenced];
-    walk_all(c, state, SV_MAX(n_left, 1), scratch);
+    const text_set *text = &c->in_text[state->item][state->fenced];
+    if (sv_answer_in_text(state) && n_left >= text->n_left) return text->permitted;
+    walk_all(c, state, SV_MAX(n_left, 1) - 1, scratch);
     return scratch;
 }
 
@@ -198,10 +214,10 @@ static sv_status make_text_sets(sv_constraint *c, sv_error *err) {
         if (fenced) sv_constraint_read(c, &s, "```json\n", 8);
         for (int byte; (byte = sv_answer_shortest(&c->schema, &s)) >= 0;) {
             if (sv_answer_in_text(&s)) {
-                uint64_t *set = sv_calloc(c->n_words, sizeof *set);
-                if (!set) return sv_fail_memory(err, "permitted tokens", c->n_words * sizeof *set);
-                c->in_text[s.item][fenced] = set;
-                walk_all(c, &s, SIZE_MAX, set);
+                text_set *set = &c->in_text[s.item][fenced];
+                set->permitted = sv_calloc(c->n_words, sizeof *set->permitted);
+                if (!set->permitted) return sv_fail_memory(err, "permitted tokens", c->n_words * 8);
+                set->n_left = 1 + walk_all(c, &s, SIZE_MAX, set->permitted);
             }
             sv_answer_step(&c->schema, &s, (unsigned char)byte);
         }
@@ -234,8 +250,8 @@ sv_status sv_constraint_new(const sv_answer_schema *schema, const sv_tokenizer *
 void sv_constraint_free(sv_constraint *c) {
     if (!c) return;
     for (int i = 0; i < SV_MAX_ANSWER_ITEMS; i++) {
-        free(c->in_text[i][0]);
-        free(c->in_text[i][1]);
+        free(c->in_text[i][0].permitted);
+        free(c->in_text[i][1].permitted);
     }
     free(c->tokens);
     free(c);

@@ -207,7 +207,7 @@ static void permitted_tokens_are_those_that_go_on(void **state) {
         sv_constraint *c;
         sv_answer_form_make(form_names[f], &form);
         ASSERT_OK(sv_constraint_new(&form.schema, tokenizer, &c, &err), err);
-        for (uint64_t round = 0; round < 12; round++) { /* along random answers */
+        for (uint64_t round = 0; round < 4; round++) { /* along random answers */
             sv_answer_state s;
             sv_answer_begin(&s);
             for (uint64_t i = 0; i < 120 && !sv_answer_complete(&s); i++) {
@@ -354,7 +354,7 @@ static void write_answer(const sv_tokenizer *t, const sv_answer_form *form, cons
     free(logits);
 }
 
-static void check_form(const sv_tokenizer *t, const char *name, uint64_t n_rounds, tally *counts) {
+static void check_form(const sv_tokenizer *t, const char *name, uint64_t n_rounds, size_t longest, tally *counts) {
     sv_error err;
     sv_answer_form form;
     sv_constraint *c;
@@ -367,7 +367,7 @@ static void check_form(const sv_tokenizer *t, const char *name, uint64_t n_round
         size_t extra = (size_t)(sv_random_unit(3, i) * 60) * (i % 3);
         write_answer(t, &form, c, counts->least + extra, i, counts);
     }
-    write_answer(t, &form, c, 600, n_rounds, counts);
+    write_answer(t, &form, c, longest, n_rounds, counts);
     sv_generator *g;
     sv_generate_options tight = {.max_tokens = counts->least - 1, .repetition_penalty = 1, .constraint = c};
     const sv_model_config config = {.text = {.vocab = sv_tokenizer_n_ids(t)}};
@@ -380,7 +380,7 @@ static void answers_are_always_whole(void **state) {
     (void)state;
     for (size_t f = 0; f < SV_COUNT(form_names); f++) {
         tally counts = {0};
-        check_form(tokenizer, form_names[f], 240, &counts);
+        check_form(tokenizer, form_names[f], 180, 600, &counts);
         print_message("%-18s %d answers, %d at the limit; at least %zu tokens\n", form_names[f], counts.n_answers,
                       counts.n_at_limit, counts.least);
         assert_true(counts.n_at_limit > 20 && counts.n_at_limit < counts.n_answers);
@@ -440,7 +440,7 @@ static void the_real_vocabulary(void **state) {
     assert_int_equal(system(command), 0);
     for (size_t f = 0; f < SV_COUNT(form_names); f++) {
         tally counts = {0};
-        check_form(t, form_names[f], 8, &counts);
+        check_form(t, form_names[f], 5, 70, &counts);
         print_message("%-18s %d answers, %d at the limit; at least %zu tokens; %.2f ms a step with the choice\n",
                       form_names[f], counts.n_answers, counts.n_at_limit, counts.least,
                       1e3 * counts.seconds / (double)counts.n_steps);
