@@ -45,6 +45,8 @@ static void set_up(void) {
     size_t keys, values;
     if (!sv_cache_sizes(&sv_model_get_config(model)->text, prefix->cache.capacity, &keys, &values)) abort();
     key_len = sound_len - SV_DIGEST_SIZE - (keys + values) * sizeof(float);
+    sv_prefix_free(prefix);
+    sv_workspace_free(workspace);
     atexit(clean_up);
 }
 
