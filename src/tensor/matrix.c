@@ -30,6 +30,6 @@ void sv_matrix_read_row(const sv_matrix *m, size_t row, float *out) {
 
 size_t sv_matrix_bytes(const sv_matrix *m) {
     if (m->dtype != SV_I32) return m->n_out * m->n_in * sv_dtype_size(m->dtype);
-    size_t n_groups = m->n_in / m->group;
+    size_t n_groups = (m->n_in + m->group - 1) / m->group;
     return m->n_out * m->n_in / 2 + n_groups * m->n_out * sv_dtype_size(m->scale_dtype) + n_groups * m->n_out / 2;
 }

@@ -15,9 +15,9 @@ typedef struct sv_matrix {
     size_t n_out, n_in;
     const void *data; /* [n_out, n_in], or words [n_in / 8, n_out] */
     /* four-bit only */
-    const void *scales; /* [n_in / group, n_out] */
+    const void *scales; /* [ceil(n_in / group), n_out] */
     sv_dtype scale_dtype;
-    const void *zeros; /* words [n_in / group, n_out / 8] */
+    const void *zeros; /* words [ceil(n_in / group), n_out / 8] */
     int zero_offset;   /* added to a stored zero: 1 in GPTQ's first format, 0 in its second */
     size_t group;      /* inputs that share a scale */
 } sv_matrix;
