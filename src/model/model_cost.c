@@ -42,8 +42,8 @@ sv_work sv_work_picture(const sv_model_config *config, int cells_h, int cells_w)
     double block = 4 * dv * dv + 3 * dv * v->ffn;
     double patch_embed = dv * v->channels * v->temporal_patch * v->patch * v->patch;
     double merger = cell_width * cell_width + cell_width * v->out_hidden;
-    double pairs = v->n_full_blocks * patches * patches +
-                   (v->depth - v->n_full_blocks) * window_pairs(v, cells_h, cells_w);
+    double pairs =
+        v->n_full_blocks * patches * patches + (v->depth - v->n_full_blocks) * window_pairs(v, cells_h, cells_w);
     return (sv_work){2 * (patches * (v->depth * block + patch_embed) + cells * merger), 4 * dv * pairs};
 }
 
@@ -52,8 +52,7 @@ sv_work sv_work_read(const sv_model_config *config, double n_before, double n) {
     sv_parameter_count count;
     sv_count_parameters(config, &count);
     double pairs = n * n_before + n * n / 2;
-    return (sv_work){2 * t->n_layers * count.layer_matrices * n,
-                     4.0 * t->n_layers * t->n_heads * t->head_dim * pairs};
+    return (sv_work){2 * t->n_layers * count.layer_matrices * n, 4.0 * t->n_layers * t->n_heads * t->head_dim * pairs};
 }
 
 sv_work sv_work_write(const sv_model_config *config, double n_before, double n) {

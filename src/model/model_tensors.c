@@ -31,7 +31,7 @@ static void norm(walk *w, const char *prefix, const char *name, int64_t n) {
 
 static void linear(walk *w, const char *prefix, const char *name, int64_t n_out, int64_t n_in, bool biased, int group) {
     if (group > 0) {
-        int64_t n_groups = n_in / group;
+        int64_t n_groups = (n_in + group - 1) / group;
         step(w, SV_TENSOR_WORDS, 2, (int64_t[]){n_in / 8, n_out}, (double)n_in, "%s%s.qweight", prefix, name);
         step(w, SV_TENSOR_ZEROS, 2, (int64_t[]){n_groups, n_out / 8}, (double)n_in, "%s%s.qzeros", prefix, name);
         step(w, SV_TENSOR_SCALES, 2, (int64_t[]){n_groups, n_out}, (double)n_in, "%s%s.scales", prefix, name);
@@ -136,18 +136,17 @@ static bool check_one(void *context, const sv_model_tensor *t) {
     const sv_tensor *found = sv_model_tensor_find(c->file, t->name);
     if (!found && (found = find_packed(c->file, t, packed))) expected = packed;
     if (!found) {
-        c->status = sv_fail(c->err, SV_ERR_INPUT, "tensor '%s' is missing; is config.json that of these weights?",
-                            t->name);
+        c->status =
+            sv_fail(c->err, SV_ERR_INPUT, "tensor '%s' is missing; is config.json that of these weights?", t->name);
         return false;
     }
-    if (found->n_dims == t->n_dims &&
-        memcmp(found->shape, expected, (size_t)t->n_dims * sizeof *expected) == 0)
+    if (found->n_dims == t->n_dims && memcmp(found->shape, expected, (size_t)t->n_dims * sizeof *expected) == 0)
         return true;
     char wanted[128], there[128];
     put_shape(expected, t->n_dims, wanted);
     put_shape(found->shape, found->n_dims, there);
-    c->status = sv_fail(c->err, SV_ERR_INPUT, "tensor '%s' has shape %s, config.json asks for %s", found->name, there,
-                        wanted);
+    c->status =
+        sv_fail(c->err, SV_ERR_INPUT, "tensor '%s' has shape %s, config.json asks for %s", found->name, there, wanted);
     return false;
 }
 
