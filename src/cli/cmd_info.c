@@ -95,7 +95,8 @@ static sv_status describe_folder(const char *name, const options *o, sv_strbuf *
         status = describe_adapter(path, o, out, err);
     } else {
         status = sv_fail(err, SV_ERR_INPUT,
-                         "%s: the folder has neither config.json nor adapter_config.json; name an EDF or BDF file, a "
+                         "%s: a folder, not a recording, and without config.json or adapter_config.json no model; name "
+                         "an EDF or BDF file, a "
                          "model's folder, or an adapter's",
                          path);
     }
