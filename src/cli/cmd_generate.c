@@ -35,6 +35,7 @@ typedef struct job {
     size_t n_embeddings;
     int32_t *ids; /* expanded */
     size_t n_ids;
+    sv_workspace *workspace;
     sv_session *session;
     float *logits;
     sv_generation generation;
@@ -142,7 +143,8 @@ static sv_status read_prompt(job *j, sv_error *err) {
     }
     j->o.max_tokens = SV_MIN(j->o.max_tokens, limit - j->n_ids + 1);
     size_t room = SV_MIN(limit, j->n_ids + j->o.max_tokens);
-    sv_status status = sv_session_new(j->model, NULL, room, j->pool, &j->session, err);
+    sv_status status = sv_workspace_new(j->model, 0, j->pool, &j->workspace, err);
+    if (status == SV_OK) status = sv_session_new(j->workspace, NULL, room, &j->session, err);
     if (status != SV_OK) return status;
     size_t vocab = (size_t)config->text.vocab;
     j->logits = sv_alloc_aligned(vocab, sizeof *j->logits);
@@ -224,7 +226,7 @@ static sv_status print_json(const job *j, sv_error *err) {
 static sv_status run_job(job *j, sv_error *err) {
     sv_status status = read_messages(j, err);
     if (status == SV_OK) status = sv_pool_new(j->o.n_threads, &j->pool, err);
-    if (status == SV_OK) status = sv_model_load(j->o.model, &j->model, err);
+    if (status == SV_OK) status = sv_model_load(j->o.model, NULL, &j->model, err);
     if (status == SV_OK) status = embed_pictures(j, err);
     if (status == SV_OK) status = tokenize(j, err);
     if (status == SV_OK) status = read_prompt(j, err);
@@ -236,6 +238,7 @@ static sv_status run_job(job *j, sv_error *err) {
 static void free_job(job *j) {
     sv_generation_free(&j->generation);
     sv_session_free(j->session);
+    sv_workspace_free(j->workspace);
     for (size_t i = 0; i < j->n_embeddings; i++) sv_embedding_free(&j->embeddings[i]);
     free(j->embeddings);
     free(j->list);

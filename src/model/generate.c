@@ -74,7 +74,7 @@ static sv_status prepare(const sv_session *s, const sv_generate_options *o, int 
 }
 
 static sv_status mark_history(sv_session *s, const int32_t *history, size_t n, sv_error *err) {
-    size_t vocab = (size_t)s->model->config.text.vocab;
+    size_t vocab = (size_t)s->workspace->model->config.text.vocab;
     memset(s->seen, 0, vocab);
     for (size_t i = 0; i < n; i++) {
         if (history[i] < 0 || (size_t)history[i] >= vocab) {
@@ -88,9 +88,9 @@ static sv_status mark_history(sv_session *s, const int32_t *history, size_t n, s
 
 sv_status sv_session_generate(sv_session *s, float *logits, const int32_t *history, size_t n_history,
                               const sv_generate_options *options, sv_generation *out, sv_error *err) {
-    const sv_model_config *config = &s->model->config;
+    const sv_model_config *config = &s->workspace->model->config;
     size_t vocab = (size_t)config->text.vocab, limit = 0;
-    int n_ids = sv_tokenizer_n_ids(s->model->tokenizer);
+    int n_ids = sv_tokenizer_n_ids(s->workspace->model->tokenizer);
     sv_status status = prepare(s, options, n_ids, out, &limit, err);
     if (status == SV_OK) status = mark_history(s, history, n_history, err);
     while (status == SV_OK && out->n_ids < limit) {
@@ -117,7 +117,7 @@ sv_status sv_session_generate(sv_session *s, float *logits, const int32_t *histo
         if (options->on_token && !options->on_token(options->context, id)) {
             status = sv_fail(err, SV_ERR_CANCELLED, "stopped after %zu tokens", out->n_ids);
         } else if (out->n_ids < limit) {
-            status = sv_session_append_id(s, id, logits, err);
+            status = sv_sessions_step(s->workspace, &s, &id, 1, logits, err);
         }
     }
     if (status != SV_OK && status != SV_ERR_CANCELLED) sv_generation_free(out);

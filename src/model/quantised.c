@@ -60,9 +60,9 @@ static sv_status parse(json_t *object, const char *path, sv_quantisation *out, s
         s = sv_fail(err, SV_ERR_UNSUPPORTED, "%s: quantised to %lld bits; this version reads %d", path, (long long)bits,
                     BITS);
     }
-    if (!s && group != -1 && (group < PER_WORD || group > MAX_GROUP)) {
-        s = sv_fail(err, SV_ERR_INPUT, "%s: group_size %lld: expected %d to %d, or -1 for whole rows", path,
-                    (long long)group, PER_WORD, MAX_GROUP);
+    if (!s && group != -1 && (group < PER_WORD || group > MAX_GROUP || group % PER_WORD)) {
+        s = sv_fail(err, SV_ERR_INPUT, "%s: group_size %lld: expected a multiple of %d up to %d, or -1 for whole rows",
+                    path, (long long)group, PER_WORD, MAX_GROUP);
     }
     if (!s) s = check_exceptions(object, group, path, err);
     if (s) return s;
