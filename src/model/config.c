@@ -218,6 +218,17 @@ static sv_status read_generation(const char *path, const json_t *top, sv_model_c
     if (!(c->repetition_penalty > 0) || !(c->repetition_penalty < 100)) {
         return sv_fail(err, SV_ERR_INPUT, "%s: repetition_penalty is not usable", path);
     }
+    c->do_sample = sv_json_bool(top, "do_sample", false);
+    c->temperature = (float)sv_json_real(top, "temperature", 1);
+    c->top_p = (float)sv_json_real(top, "top_p", 1);
+    int64_t top_k = sv_json_int(top, "top_k", 0);
+    if (!(c->temperature >= 0) || !(c->temperature <= 100) || !(c->top_p >= 0) || !(c->top_p <= 1) || top_k < -1 ||
+        top_k > MAX_SIZE) {
+        return sv_fail(err, SV_ERR_INPUT,
+                       "%s: expected temperature from 0 to 100, top_p from 0 to 1 and top_k from -1 to %d", path,
+                       MAX_SIZE);
+    }
+    c->top_k = (int)SV_MAX(top_k, 0);
     if (!eos || json_is_null(eos)) return SV_OK; /* config.json's stays */
     size_t n = json_is_array(eos) ? json_array_size(eos) : 1;
     if (n > SV_COUNT(c->eos))
@@ -310,6 +321,8 @@ sv_status sv_model_config_load(const char *folder, sv_model_config *out, sv_erro
     *out = (sv_model_config){.min_pixels = 3136,
                              .max_pixels = 1003520,
                              .repetition_penalty = 1,
+                             .temperature = 1,
+                             .top_p = 1,
                              .image_mean = {0.48145466f, 0.4578275f, 0.40821073f},
                              .image_std = {0.26862954f, 0.26130258f, 0.27577711f}};
     bool found = false;

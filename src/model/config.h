@@ -35,6 +35,9 @@ typedef struct sv_model_config {
     /* from generation_config.json, with defaults when it is absent */
     int n_eos, eos[8];
     float repetition_penalty;
+    bool do_sample; /* temperature, top_k and top_p are in use */
+    float temperature, top_p;
+    int top_k; /* 0 = all */
     /* from preprocessor_config.json or processor_config.json, with defaults */
     int min_pixels, max_pixels;
     float image_mean[3], image_std[3];

@@ -58,8 +58,7 @@ sv_status sv_session_new(sv_workspace *workspace, const sv_prefix *prefix, size_
     if (status == SV_OK) {
         s->positions = sv_calloc(max_tokens, sizeof *s->positions);
         s->next_after = sv_calloc(max_tokens, sizeof *s->next_after);
-        s->seen = sv_calloc((size_t)model->config.text.vocab, 1);
-        if (!s->positions || !s->next_after || !s->seen) {
+        if (!s->positions || !s->next_after) {
             status = sv_fail(err, SV_ERR_MEMORY, "out of memory: a session of %zu tokens", max_tokens);
         }
     }
@@ -76,7 +75,6 @@ void sv_session_free(sv_session *s) {
     sv_cache_free(&s->own);
     free(s->positions);
     free(s->next_after);
-    free(s->seen);
     free(s);
 }
 

@@ -11,6 +11,7 @@
 #ifndef SV_MODEL_SESSION_H
 #define SV_MODEL_SESSION_H
 
+#include "model/generator.h"
 #include "model/model.h"
 
 typedef struct sv_workspace sv_workspace; /* what passes through the layers; one thread at a time */
@@ -70,28 +71,9 @@ sv_status sv_session_score(sv_session *session, const float *logits, const int32
 sv_status sv_sessions_step(sv_workspace *workspace, sv_session *const *sessions, const int32_t *ids, size_t n,
                            float *logits, sv_error *err);
 
-typedef struct sv_generate_options {
-    size_t max_tokens;
-    float repetition_penalty; /* 1 = none; over prompt and output ids, as transformers applies it */
-    bool ignore_eos;
-    int n_top_logprobs;                          /* how many alternatives are recorded per token, 0 = none */
-    bool (*on_token)(void *context, int32_t id); /* NULL, or called for each; false stops (SV_ERR_CANCELLED) */
-    void *context;
-} sv_generate_options;
-
-typedef struct sv_generation {
-    size_t n_ids;
-    int32_t *ids;     /* the end token that stopped it is not included */
-    double *logprobs; /* [n_ids] of the chosen ids, before the penalty */
-    int n_top;
-    int32_t *top_ids; /* [n_ids, n_top] */
-    double *top_logprobs;
-    bool stopped; /* an end token was met (else the length limit) */
-} sv_generation;
-void sv_generation_free(sv_generation *generation);
-
-/* Greedy decoding from the present state. logits: [V] of the last appended token (overwritten). history: ids that count
- * for the penalty (the whole prompt, expanded). Padding rows of the vocabulary are never chosen. */
+/* Writes on from the present state (generator.h). logits: [V] of the last appended token (overwritten). history: ids
+ * that count for the penalty (the whole prompt, expanded). Ends also when the session has no more room. With
+ * SV_ERR_CANCELLED *out holds what was written before. */
 sv_status sv_session_generate(sv_session *session, float *logits, const int32_t *history, size_t n_history,
                               const sv_generate_options *options, sv_generation *out, sv_error *err);
 

@@ -13,7 +13,6 @@ struct sv_session {
     size_t capacity, length; /* own tokens */
     sv_position *positions;  /* [capacity] */
     int32_t *next_after;     /* [capacity]: the position that follows when the timeline ends after this token */
-    unsigned char *seen;     /* [V]: ids that the repetition penalty acts on */
 };
 
 #endif
