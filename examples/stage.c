@@ -15,7 +15,7 @@ int main(int argc, char **argv) {
     if (argc != 4) return fprintf(stderr, "usage: stage MODEL_FOLDER RECORDING RESULT_FOLDER\n"), 2;
     sv_error err;
     sv_model *model;
-    if (sv_model_load(argv[1], &model, &err)) return fprintf(stderr, "%s\n", err.message), 1;
+    if (sv_model_load(argv[1], NULL, &model, &err)) return fprintf(stderr, "%s\n", err.message), 1;
 
     sv_stage_options options = {.progress = on_progress};
     sv_stage_outcome outcome;

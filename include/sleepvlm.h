@@ -54,9 +54,24 @@ const char *sv_version(void);
 /* A vision-language model in memory. Immutable: one may serve many threads and many recordings. */
 typedef struct sv_model sv_model;
 
-/* Loads a Hugging Face folder of a Qwen2.5-VL model (config.json, *.safetensors, tokenizer.json ...). The caller owns
- * *out. SV_ERR_INPUT names the file or tensor that is missing or wrong. */
-sv_status sv_model_load(const char *folder, sv_model **out, sv_error *err);
+/* Where the network rounds. */
+typedef enum sv_rounding {
+    SV_ROUNDING_NONE, /* f32 throughout, whatever the weights are stored in */
+    SV_ROUNDING_BF16, /* as the reference implementation does when it computes in bfloat16: for comparisons; slower */
+    SV_ROUNDING_F16   /* the same in binary16 */
+} sv_rounding;
+
+/* How a model is loaded. Zero-initialise it. Strings are borrowed during the call. */
+typedef struct sv_model_options {
+    const char *adapter; /* PEFT folder of a LoRA adapter for this model, applied without merging; NULL = none */
+    sv_rounding rounding;
+} sv_model_options;
+
+/* Loads a Hugging Face folder of a Qwen2.5-VL model (config.json, *.safetensors, tokenizer.json ...). Weights are F32,
+ * BF16, F16 or W4A16 (GPTQ layout); their files stay mapped and are read where they lie, so they must not change until
+ * the model is freed. options may be NULL. The caller owns *out. SV_ERR_INPUT names the file or tensor that is missing
+ * or wrong. */
+sv_status sv_model_load(const char *folder, const sv_model_options *options, sv_model **out, sv_error *err);
 void sv_model_free(sv_model *model);
 
 /* How a recording is staged. Zero-initialise it: every zero is the default. Strings are borrowed during the call. */

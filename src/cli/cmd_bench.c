@@ -18,7 +18,8 @@
 #include "render/picture.h"
 #include "stage/examiner.h"
 #include "stage/run.h"
-#include "tensor/product.h"
+#include "tensor/isa.h"
+#include "tensor/linear.h"
 
 enum { N_PICTURES = 24, REPEATS = 5 };
 #define REFERENCE_PICTURE_MS 70.0 /* the published system's renderer, as design.md states it */
@@ -81,9 +82,10 @@ static void openblas_product(const float *x, const float *w, float *y) {
     cblas_sgemm(101, 111, 112, N, N, N, 1, x, N, w, N, 0, y, N);
 }
 
-static void own_product(const float *x, const float *panels, float *y) {
-    sv_linear linear = {.panels = panels, .n_in = N, .n_out = N};
-    sv_linear_apply(&linear, x, N, N, y, false, NULL);
+static void own_product(const float *x, const float *w, float *y) {
+    sv_linear linear = {.n_in = N, .n_out = N, .n_parts = 1};
+    linear.parts[0].weight = (sv_matrix){.dtype = SV_F32, .n_out = N, .n_in = N, .data = w};
+    sv_linear_apply(&linear, x, N, N, y, false, NULL, NULL);
 }
 
 static void add_product_row(bench *b, const char *name, void (*product)(const float *, const float *, float *),
@@ -106,7 +108,7 @@ static sv_status bench_products(bench *b, sv_error *err) {
     for (size_t i = 0; i < n; i++) operands[i] = (float)(i % 251) / 251.0f - 0.4f;
     float *y = operands + (size_t)N_OPERANDS * N * N;
     char name[80];
-    snprintf(name, sizeof name, "product 512 x 512 x 512, one thread, %s", sv_product_isa());
+    snprintf(name, sizeof name, "product 512 x 512 x 512, one thread, %s", sv_isa_name(sv_isa_current()));
     add_product_row(b, name, own_product, operands, y);
     void *library = dlopen("libopenblas.so.0", RTLD_NOW);
     void *symbol = library ? dlsym(library, "cblas_sgemm") : NULL;
@@ -195,15 +197,18 @@ static sv_status ask_all(bench *b, const sv_examiner *examiner, sv_session *sess
 static sv_status bench_questions(bench *b, const sv_embedding *embeddings, bool coarse, sv_error *err) {
     sv_stage_prompt prompt;
     sv_examiner *examiner = NULL;
+    sv_workspace *workspace = NULL;
     sv_session *session = NULL;
     sv_status s = sv_stage_prompt_load(sv_model_folder(b->model), NULL, &prompt, err);
     if (s) return s;
     if (!coarse || prompt.stage_first) {
         s = sv_examiner_new(b->model, &prompt, coarse, NULL, &examiner, err);
-        if (!s) s = sv_examiner_session(examiner, embeddings, NULL, &session, err);
+        if (!s) s = sv_workspace_new(b->model, 0, NULL, &workspace, err);
+        if (!s) s = sv_examiner_session(examiner, embeddings, workspace, &session, err);
         if (!s) s = ask_all(b, examiner, session, embeddings, coarse, err);
     }
     sv_session_free(session);
+    sv_workspace_free(workspace);
     sv_examiner_free(examiner);
     sv_stage_prompt_free(&prompt);
     return s;
@@ -224,7 +229,7 @@ static sv_status bench_start(bench *b, const char *folder, sv_error *err) {
         sv_model_free(b->model);
         b->model = NULL;
         double begin = now_s();
-        sv_status s = sv_model_load(folder, &b->model, err);
+        sv_status s = sv_model_load(folder, NULL, &b->model, err);
         if (s) return s;
         times[i] = 1e3 * (now_s() - begin);
     }

@@ -48,6 +48,7 @@ typedef struct job {
     sv_continuations continuations;
     sv_answer_form form;
     sv_constraint *constraint;
+    sv_workspace *workspace;
     sv_session *session;
     float *logits;
     sv_generation generation;
@@ -154,7 +155,8 @@ static sv_status read_prompt(job *j, sv_error *err) {
     j->o.max_tokens = SV_MIN(j->o.max_tokens, limit - j->n_ids + 1);
     size_t n_new = j->o.score ? SV_MIN(j->continuations.longest, limit) : j->o.max_tokens;
     size_t room = SV_MIN(limit, j->n_ids + n_new);
-    sv_status status = sv_session_new(j->model, NULL, room, j->pool, &j->session, err);
+    sv_status status = sv_workspace_new(j->model, 0, j->pool, &j->workspace, err);
+    if (status == SV_OK) status = sv_session_new(j->workspace, NULL, room, &j->session, err);
     if (status != SV_OK) return status;
     size_t vocab = (size_t)config->text.vocab;
     j->logits = sv_alloc_aligned(vocab, sizeof *j->logits);
@@ -245,7 +247,7 @@ static sv_status print_json(const job *j, sv_error *err) {
 static sv_status run_job(job *j, sv_error *err) {
     sv_status status = read_messages(j, err);
     if (status == SV_OK) status = sv_pool_new(j->o.n_threads, &j->pool, err);
-    if (status == SV_OK) status = sv_model_load(j->o.model, &j->model, err);
+    if (status == SV_OK) status = sv_model_load(j->o.model, NULL, &j->model, err);
     if (status == SV_OK) status = embed_pictures(j, err);
     if (status == SV_OK) status = tokenize(j, err);
     if (status == SV_OK) status = make_constraint(j, err);
@@ -263,6 +265,7 @@ static sv_status run_job(job *j, sv_error *err) {
 static void free_job(job *j) {
     sv_generation_free(&j->generation);
     sv_session_free(j->session);
+    sv_workspace_free(j->workspace);
     for (size_t i = 0; i < j->n_embeddings; i++) sv_embedding_free(&j->embeddings[i]);
     free(j->embeddings);
     free(j->list);

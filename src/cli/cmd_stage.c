@@ -167,7 +167,7 @@ static int stage_all(arguments *a, int n, char **recordings) {
     sv_model *model;
     sv_error err;
     if (sv_model_path_find(a->model, &folder, &err)) return sv_cli_fail(&sv_cmd_stage, &err);
-    sv_status s = sv_model_load(folder, &model, &err);
+    sv_status s = sv_model_load(folder, NULL, &model, &err);
     free(folder);
     if (s) return sv_cli_fail(&sv_cmd_stage, &err);
     int worst = 0;

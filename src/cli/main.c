@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "tensor/isa.h"
 
 static const sv_command *const commands[] = {
 #define SV_COMMAND(name) &sv_cmd_##name,
@@ -101,6 +102,18 @@ static int run_command(const char *name, int argc, char **argv) {
     return command ? command->run(argc - 1, argv + 1) : help(name);
 }
 
+/* A wrong name must not end in other numbers than were asked for. */
+static int choose_instructions(void) {
+    const char *wanted = getenv("SV_ISA");
+    if (!wanted || sv_isa_use(wanted)) return 0;
+    fprintf(stderr, "sleepvlm: SV_ISA=%s: this machine has", wanted);
+    for (int isa = 0; isa < SV_N_ISAS; isa++) {
+        if (sv_isa_available((sv_isa)isa)) fprintf(stderr, " %s", sv_isa_name((sv_isa)isa));
+    }
+    fputs("\n", stderr);
+    return sv_exit_code(SV_ERR_USAGE);
+}
+
 int main(int argc, char **argv) {
     setlocale(LC_CTYPE, ""); /* not LC_NUMERIC: numbers in files have a point */
     struct sigaction action = {.sa_handler = on_interrupt};
@@ -109,6 +122,8 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
 
     const char *first = argc > 1 ? argv[1] : NULL;
+    int wrong = choose_instructions();
+    if (wrong) return wrong;
     if (!first) {
         print_overview(stderr);
         return sv_exit_code(SV_ERR_USAGE);

@@ -189,11 +189,6 @@ static sv_status read_config(const char *path, const json_t *top, sv_model_confi
         return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: model_type: expected qwen2_5_vl, found '%s'", path, type);
     }
     if (!json_is_object(vision.nested)) return sv_fail(err, SV_ERR_INPUT, "%s: expected an object vision_config", path);
-    if (json_is_object(get(&text, "quantization_config"))) {
-        return sv_fail(err, SV_ERR_UNSUPPORTED,
-                       "%s: quantization_config: the weights are quantised (%s); this version reads F32, F16 and BF16",
-                       path, sv_json_text(get(&text, "quantization_config"), "quant_method", "?"));
-    }
     sv_status s = read_text(&text, &c->text, err);
     if (!s) s = read_vision(&vision, &c->vision, err);
     if (s) return s;

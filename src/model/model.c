@@ -29,23 +29,31 @@ static sv_status check_vocabulary(const sv_model *m, sv_error *err) {
     return SV_OK;
 }
 
-sv_status sv_model_load(const char *folder, sv_model **out, sv_error *err) {
+static sv_status bind_weights(sv_model *m, const char *adapter_folder, sv_error *err) {
+    sv_status status = sv_tensor_folder_open(m->folder, &m->file, err);
+    if (status == SV_OK) status = sv_quantisation_load(m->folder, &m->quantisation, err);
+    if (status == SV_OK && adapter_folder) status = sv_adapter_open(adapter_folder, &m->adapter, err);
+    if (status != SV_OK) return status;
+    status = sv_weights_load(m->file, &m->quantisation, m->adapter, &m->config, &m->weights, err);
+    if (status != SV_OK) sv_error_prefix(err, "%s", m->folder);
+    return status;
+}
+
+sv_status sv_model_load(const char *folder, const sv_model_options *options, sv_model **out, sv_error *err) {
+    static const sv_model_options defaults;
+    if (!options) options = &defaults;
     *out = NULL;
-    sv_tensor_file *file = NULL;
     sv_model *m = sv_calloc(1, sizeof *m);
     if (!m) return sv_fail_memory(err, "model", sizeof *m);
     sv_status status = SV_OK;
+    m->rounding = options->rounding;
     m->folder = sv_strndup(folder, strlen(folder));
     if (!m->folder) status = sv_fail_memory(err, "model", strlen(folder));
     if (status == SV_OK) status = sv_model_config_load(folder, &m->config, err);
     if (status == SV_OK) status = sv_tokenizer_load(folder, &m->tokenizer, err);
     if (status == SV_OK) status = check_vocabulary(m, err);
     if (status == SV_OK) status = make_frequencies(m, err);
-    if (status == SV_OK) status = sv_tensor_folder_open(folder, &file, err);
-    if (status == SV_OK && (status = sv_weights_load(file, &m->config, &m->weights, err)) != SV_OK) {
-        sv_error_prefix(err, "%s", folder);
-    }
-    sv_tensor_file_close(file);
+    if (status == SV_OK) status = bind_weights(m, options->adapter, err);
     if (status != SV_OK) {
         sv_model_free(m);
         return status;
@@ -58,6 +66,8 @@ void sv_model_free(sv_model *m) {
     if (!m) return;
     sv_tokenizer_free(m->tokenizer);
     sv_weights_free(&m->weights);
+    sv_adapter_close(m->adapter);
+    sv_tensor_file_close(m->file);
     free(m->text_frequencies);
     free(m->vision_frequencies);
     free(m->folder);
@@ -88,6 +98,8 @@ sv_status sv_model_embed_image(const sv_model *model, const sv_image *image, sv_
     if (!out->rows) {
         status = sv_fail(err, SV_ERR_MEMORY, "out of memory: embeddings of a picture of %d tokens", out->n_tokens);
     } else {
+        sv_round_values(model->rounding, patches.rows,
+                        (size_t)patches.grid_h * (size_t)patches.grid_w * (size_t)patches.row_size);
         status = sv_vision_run(model, &patches, pool, NULL, out->rows, err);
     }
     sv_patches_free(&patches);

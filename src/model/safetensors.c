@@ -10,13 +10,6 @@
 
 #define MAX_HEADER_BYTES ((uint64_t)100 << 20)
 
-static const struct {
-    const char *name;
-    size_t size;
-} dtypes[] = {[SV_F32] = {"F32", 4}, [SV_F64] = {"F64", 8},  [SV_F16] = {"F16", 2}, [SV_BF16] = {"BF16", 2},
-              [SV_I64] = {"I64", 8}, [SV_I32] = {"I32", 4},  [SV_I16] = {"I16", 2}, [SV_I8] = {"I8", 1},
-              [SV_U8] = {"U8", 1},   [SV_BOOL] = {"BOOL", 1}};
-
 struct sv_tensor_file {
     size_t n_maps;
     sv_map *maps;     /* one a shard */
@@ -24,18 +17,6 @@ struct sv_tensor_file {
     size_t n, capacity;
     sv_tensor *tensors; /* by name, once all shards are read */
 };
-
-size_t sv_dtype_size(sv_dtype dtype) { return dtypes[dtype].size; }
-const char *sv_dtype_name(sv_dtype dtype) { return dtypes[dtype].name; }
-
-static bool dtype_from_name(const char *name, sv_dtype *out) {
-    for (size_t i = 0; i < SV_COUNT(dtypes); i++) {
-        if (strcmp(dtypes[i].name, name) != 0) continue;
-        *out = (sv_dtype)i;
-        return true;
-    }
-    return false;
-}
 
 /* Shape and its size in bytes. */
 static sv_status read_shape(const char *path, const json_t *shape, sv_tensor *t, sv_error *err) {
@@ -60,7 +41,7 @@ static sv_status read_entry(const char *path, const char *name, const json_t *en
                             size_t data_len, sv_tensor *t, sv_error *err) {
     *t = (sv_tensor){.name = name};
     const char *dtype = sv_json_text(entry, "dtype", "(none)");
-    if (!dtype_from_name(dtype, &t->dtype)) {
+    if (!sv_dtype_from_name(dtype, &t->dtype)) {
         return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: tensor %s has the type '%s', which is not read", path, name,
                        dtype);
     }
@@ -276,41 +257,6 @@ const sv_tensor *sv_tensor_find(const sv_tensor_file *f, const char *name) {
     return f->n ? bsearch(&key, f->tensors, f->n, sizeof key, by_name) : NULL;
 }
 
-/* IEEE 754 binary16 to binary32, exact for every value. */
-static float f16_to_f32(uint16_t h) {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023, bits;
-    if (exponent == 31) {
-        bits = sign | 0x7f800000 | fraction << 13;
-    } else if (exponent) {
-        bits = sign | (exponent + 112) << 23 | fraction << 13;
-    } else {
-        float subnormal = (float)fraction * 0x1p-24f; /* exact: 10 bits */
-        memcpy(&bits, &subnormal, sizeof bits);
-        bits |= sign;
-    }
-    float out;
-    memcpy(&out, &bits, sizeof out);
-    return out;
-}
-
-static float bf16_to_f32(uint16_t h) {
-    uint32_t bits = (uint32_t)h << 16;
-    float out;
-    memcpy(&out, &bits, sizeof out);
-    return out;
-}
-
 void sv_tensor_read_f32(const sv_tensor *t, size_t first, size_t n, float *out) {
-    const unsigned char *at = (const unsigned char *)t->data + first * sv_dtype_size(t->dtype);
-    if (t->dtype == SV_F32) memcpy(out, at, n * sizeof *out);
-    for (size_t i = 0; t->dtype == SV_F64 && i < n; i++) {
-        double value;
-        memcpy(&value, at + 8 * i, sizeof value);
-        out[i] = (float)value;
-    }
-    for (size_t i = 0; (t->dtype == SV_F16 || t->dtype == SV_BF16) && i < n; i++) {
-        uint16_t half;
-        memcpy(&half, at + 2 * i, sizeof half);
-        out[i] = t->dtype == SV_F16 ? f16_to_f32(half) : bf16_to_f32(half);
-    }
+    sv_dtype_read_f32(t->dtype, t->data, first, n, out);
 }

@@ -5,10 +5,7 @@
 #define SV_MODEL_SAFETENSORS_H
 
 #include "base/status.h"
-
-typedef enum sv_dtype { SV_F32, SV_F64, SV_F16, SV_BF16, SV_I64, SV_I32, SV_I16, SV_I8, SV_U8, SV_BOOL } sv_dtype;
-size_t sv_dtype_size(sv_dtype dtype);
-const char *sv_dtype_name(sv_dtype dtype); /* as in the file: "F32", "BF16" ... */
+#include "tensor/dtype.h"
 
 #define SV_TENSOR_MAX_DIMS 8
 typedef struct sv_tensor {

@@ -37,9 +37,10 @@ sv_status sv_prompt_expand(const sv_model *model, const int32_t *ids, size_t n_i
     return SV_OK;
 }
 
-sv_status sv_session_new(const sv_model *model, const sv_prefix *prefix, size_t max_tokens, sv_pool *pool,
-                         sv_session **out, sv_error *err) {
+sv_status sv_session_new(sv_workspace *workspace, const sv_prefix *prefix, size_t max_tokens, sv_session **out,
+                         sv_error *err) {
     *out = NULL;
+    const sv_model *model = workspace->model;
     size_t n_prefix = prefix ? prefix->length : 0, limit = (size_t)model->config.text.max_positions;
     if (prefix && prefix->model != model) return sv_fail(err, SV_ERR_USAGE, "the prefix was made with another model");
     if (max_tokens == 0 || n_prefix > limit || max_tokens > limit - n_prefix) {
@@ -49,18 +50,15 @@ sv_status sv_session_new(const sv_model *model, const sv_prefix *prefix, size_t 
     }
     sv_session *s = sv_calloc(1, sizeof *s);
     if (!s) return sv_fail_memory(err, "session", sizeof *s);
-    size_t vocab = (size_t)model->config.text.vocab;
-    s->model = model;
+    s->workspace = workspace;
     s->prefix = prefix;
     s->capacity = max_tokens;
-    sv_status status =
-        sv_decoder_init(&s->decoder, model, prefix ? &prefix->cache : NULL, n_prefix, max_tokens, pool, err);
+    sv_status status = sv_workspace_reserve(workspace, n_prefix + max_tokens, err);
+    if (status == SV_OK) status = sv_cache_new(&model->config.text, max_tokens, &s->own, err);
     if (status == SV_OK) {
         s->positions = sv_calloc(max_tokens, sizeof *s->positions);
         s->next_after = sv_calloc(max_tokens, sizeof *s->next_after);
-        s->score_logits = sv_alloc_aligned(SV_SCORE_ROWS * vocab, sizeof *s->score_logits);
-        s->seen = sv_calloc(vocab, 1);
-        if (!s->positions || !s->next_after || !s->score_logits || !s->seen) {
+        if (!s->positions || !s->next_after) {
             status = sv_fail(err, SV_ERR_MEMORY, "out of memory: a session of %zu tokens", max_tokens);
         }
     }
@@ -74,11 +72,9 @@ sv_status sv_session_new(const sv_model *model, const sv_prefix *prefix, size_t 
 
 void sv_session_free(sv_session *s) {
     if (!s) return;
-    sv_decoder_deinit(&s->decoder);
+    sv_cache_free(&s->own);
     free(s->positions);
     free(s->next_after);
-    free(s->score_logits);
-    free(s->seen);
     free(s);
 }
 
@@ -91,7 +87,7 @@ static int32_t next_position(const sv_session *s) {
 
 /* Ids that are to be written: in the vocabulary. */
 static sv_status check_ids(const sv_session *s, const int32_t *ids, size_t n, sv_error *err) {
-    int vocab = s->model->config.text.vocab;
+    int vocab = s->workspace->model->config.text.vocab;
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= vocab) {
             return sv_fail(err, SV_ERR_INPUT, "token %zu of the prompt is %d; the model knows 0 to %d", i, ids[i],
@@ -113,12 +109,13 @@ typedef struct cursor {
     size_t picture, row;
 } cursor;
 
-static void fill_rows(sv_session *s, const int32_t *ids, size_t n, cursor *at) {
-    size_t hidden = (size_t)s->model->config.text.hidden;
-    for (size_t i = 0; i < n; i++) {
-        float *row = s->decoder.rows + i * hidden;
-        if (!at->embeddings || ids[i] != s->model->config.image_token) {
-            sv_weights_embed(&s->model->weights, ids[i], row);
+/* Puts the input of the layers for n ids into the work space. */
+static void fill_rows(const sv_session *s, const int32_t *ids, size_t n, cursor *at, float *row) {
+    const sv_model *model = s->workspace->model;
+    size_t hidden = (size_t)model->config.text.hidden;
+    for (size_t i = 0; i < n; i++, row += hidden) {
+        if (!at->embeddings || ids[i] != model->config.image_token) {
+            sv_matrix_read_row(&model->weights.embedding, (size_t)ids[i], row);
             continue;
         }
         const sv_embedding *picture = at->embeddings[at->picture];
@@ -130,19 +127,25 @@ static void fill_rows(sv_session *s, const int32_t *ids, size_t n, cursor *at) {
     }
 }
 
+static sv_span span_of(const sv_session *s, size_t n_rows) {
+    return (sv_span){s->prefix, &s->own, s->length, s->positions + s->length, n_rows};
+}
+
 /* Runs ids whose positions are set already. last: [V] of the last; all: [n, V]; each may be NULL. */
 static void run_ids(sv_session *s, const int32_t *ids, size_t n, cursor at, float *last, float *all) {
-    size_t vocab = (size_t)s->model->config.text.vocab;
+    sv_workspace *w = s->workspace;
+    size_t vocab = (size_t)w->model->config.text.vocab;
     for (size_t first = 0; first < n;) {
-        size_t n_rows = SV_MIN(s->decoder.max_rows, n - first);
-        fill_rows(s, ids + first, n_rows, &at);
-        sv_decoder_run(&s->decoder, s->length, s->positions + s->length, n_rows);
+        size_t n_rows = SV_MIN(w->max_rows, n - first);
+        fill_rows(s, ids + first, n_rows, &at, w->rows);
+        sv_span span = span_of(s, n_rows);
+        sv_decoder_run(w, &span, 1);
         s->length += n_rows;
         first += n_rows;
-        if (all) sv_decoder_logits(&s->decoder, 0, n_rows, all + (first - n_rows) * vocab);
+        if (all) sv_decoder_logits(w, 0, n_rows, all + (first - n_rows) * vocab);
     }
-    size_t in_last_run = (n - 1) % s->decoder.max_rows;
-    if (last) sv_decoder_logits(&s->decoder, in_last_run, 1, last);
+    size_t in_last_run = (n - 1) % w->max_rows;
+    if (last) sv_decoder_logits(w, in_last_run, 1, last);
 }
 
 static sv_status append(sv_session *s, const sv_prompt *p, float *last, float *all, sv_error *err) {
@@ -159,7 +162,7 @@ static sv_status append(sv_session *s, const sv_prompt *p, float *last, float *a
     }
     static const sv_embedding *const none[1];
     const sv_embedding *const *embeddings = p->n_embeddings ? p->embeddings : none;
-    status = sv_mrope_positions(p->ids, p->n_ids, s->model->config.image_token, embeddings, p->n_embeddings,
+    status = sv_mrope_positions(p->ids, p->n_ids, s->workspace->model->config.image_token, embeddings, p->n_embeddings,
                                 next_position(s), s->positions + s->length, s->next_after + s->length, err);
     if (status != SV_OK) return status;
     run_ids(s, p->ids, p->n_ids, (cursor){embeddings, 0, 0}, last, all);
@@ -182,11 +185,36 @@ static void place_text(sv_session *s, size_t n) {
     }
 }
 
-sv_status sv_session_append_id(sv_session *s, int32_t id, float *logits, sv_error *err) {
-    sv_status status = check_room(s, 1, err);
+static sv_status check_step(const sv_workspace *w, sv_session *const *sessions, const int32_t *ids, size_t n,
+                            sv_error *err) {
+    if (n > w->max_rows) {
+        return sv_fail(err, SV_ERR_USAGE, "a step of %zu sessions: the work space was made for %zu", n, w->max_rows);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (sessions[i]->workspace != w) return sv_fail(err, SV_ERR_USAGE, "session %zu has another work space", i);
+        sv_status status = check_ids(sessions[i], ids + i, 1, err);
+        if (status == SV_OK) status = check_room(sessions[i], 1, err);
+        if (status != SV_OK) return status;
+    }
+    return SV_OK;
+}
+
+sv_status sv_sessions_step(sv_workspace *w, sv_session *const *sessions, const int32_t *ids, size_t n, float *logits,
+                           sv_error *err) {
+    if (n == 0) return SV_OK;
+    sv_status status = check_step(w, sessions, ids, n, err);
     if (status != SV_OK) return status;
-    place_text(s, 1);
-    run_ids(s, &id, 1, (cursor){0}, logits, NULL);
+    sv_span *spans = sv_calloc(n, sizeof *spans);
+    if (!spans) return sv_fail_memory(err, "step", n * sizeof *spans);
+    for (size_t i = 0; i < n; i++) {
+        place_text(sessions[i], 1);
+        spans[i] = span_of(sessions[i], 1);
+        fill_rows(sessions[i], ids + i, 1, &(cursor){0}, w->rows + i * (size_t)w->model->config.text.hidden);
+    }
+    sv_decoder_run(w, spans, n);
+    sv_decoder_logits(w, 0, n, logits);
+    for (size_t i = 0; i < n; i++) sessions[i]->length++;
+    free(spans);
     return SV_OK;
 }
 
@@ -198,17 +226,17 @@ void sv_session_rewind(sv_session *s, size_t length) {
 sv_status sv_session_score(sv_session *s, const float *logits, const int32_t *ids, size_t n, double *logprobs,
                            sv_error *err) {
     if (n == 0) return SV_OK;
-    size_t vocab = (size_t)s->model->config.text.vocab, length = s->length;
+    size_t vocab = (size_t)s->workspace->model->config.text.vocab, length = s->length;
     sv_status status = check_ids(s, ids, n, err);
     if (status == SV_OK) status = check_room(s, n - 1, err); /* the last id is only predicted, never read */
     if (status != SV_OK) return status;
     logprobs[0] = (double)logits[ids[0]] - sv_log_sum_exp(logits, vocab);
     for (size_t first = 0; first + 1 < n;) {
-        size_t n_rows = SV_MIN(SV_MIN(SV_SCORE_ROWS, s->decoder.max_rows), n - 1 - first);
+        size_t n_rows = SV_MIN(SV_MIN(SV_SCORE_ROWS, s->workspace->max_rows), n - 1 - first);
         place_text(s, n_rows);
-        run_ids(s, ids + first, n_rows, (cursor){0}, NULL, s->score_logits);
+        run_ids(s, ids + first, n_rows, (cursor){0}, NULL, s->workspace->score_logits);
         for (size_t i = 0; i < n_rows; i++) {
-            const float *row = s->score_logits + i * vocab;
+            const float *row = s->workspace->score_logits + i * vocab;
             logprobs[first + i + 1] = (double)row[ids[first + i + 1]] - sv_log_sum_exp(row, vocab);
         }
         first += n_rows;
@@ -217,17 +245,21 @@ sv_status sv_session_score(sv_session *s, const float *logits, const int32_t *id
     return SV_OK;
 }
 
-sv_status sv_prefix_new(const sv_model *model, const int32_t *ids, size_t n_ids, sv_pool *pool, sv_prefix **out,
-                        sv_error *err) {
+sv_status sv_prefix_new(sv_workspace *workspace, const sv_prefix *parent, const int32_t *ids, size_t n_ids,
+                        sv_prefix **out, sv_error *err) {
     *out = NULL;
     sv_session *s = NULL;
+    int depth = parent ? parent->depth + 1 : 1;
+    if (depth > SV_MAX_PREFIX_DEPTH) {
+        return sv_fail(err, SV_ERR_USAGE, "more than %d prefixes on each other", SV_MAX_PREFIX_DEPTH);
+    }
     sv_prefix *prefix = sv_calloc(1, sizeof *prefix);
     if (!prefix) return sv_fail_memory(err, "prefix", sizeof *prefix);
-    sv_status status = sv_session_new(model, NULL, n_ids, pool, &s, err);
+    sv_status status = sv_session_new(workspace, parent, n_ids, &s, err);
     if (status == SV_OK) status = sv_session_append(s, &(sv_prompt){.ids = ids, .n_ids = n_ids}, NULL, err);
     if (status == SV_OK) {
-        *prefix = (sv_prefix){model, s->decoder.own, n_ids, next_position(s)};
-        s->decoder.own = (sv_cache){0};
+        *prefix = (sv_prefix){workspace->model, parent, depth, s->own, n_ids, sv_session_length(s), next_position(s)};
+        s->own = (sv_cache){0};
         *out = prefix;
     } else {
         free(prefix);

@@ -1,9 +1,12 @@
 /*
- * session.h - one timeline of tokens over a model: keys and values of what has been read, and the logits that follow.
+ * session.h - timelines of tokens over a model: keys and values of what has been read, and the logits that follow.
  *
- * A session may stand on a shared prefix: the prefix is computed once, its keys and values are read by every session
- * made from it and never copied. sv_session_rewind goes back to an earlier length, so that many continuations of one
- * prompt, or the next epoch after the same prefix, cost only what is new.
+ * One loaded model serves many sessions. A session may stand on a shared prefix, which may stand on another: a tree of
+ * them is computed once, read by every session above and never copied. sv_session_rewind goes back to an earlier
+ * length, so that many continuations of one prompt, or the next epoch after the same prefix, cost only what is new.
+ * sv_sessions_step moves many sessions on by a token in one pass through the weights.
+ *
+ * A token gives the same bits whatever is read with it: pieces, batches and threads do not change a result.
  */
 #ifndef SV_MODEL_SESSION_H
 #define SV_MODEL_SESSION_H
@@ -11,8 +14,14 @@
 #include "model/generator.h"
 #include "model/model.h"
 
-typedef struct sv_prefix sv_prefix;   /* immutable, reference counted by its sessions' owner: free it after them */
-typedef struct sv_session sv_session; /* one thread at a time */
+typedef struct sv_workspace sv_workspace; /* what passes through the layers; one thread at a time */
+typedef struct sv_prefix sv_prefix;       /* immutable; free it after everything that stands on it */
+typedef struct sv_session sv_session;     /* one thread at a time */
+
+/* Work space for passes of at most max_rows tokens (0 = what is good for reading prompts); longer pieces are read in
+ * several. The model and `pool` (may be NULL) are borrowed. */
+sv_status sv_workspace_new(const sv_model *model, size_t max_rows, sv_pool *pool, sv_workspace **out, sv_error *err);
+void sv_workspace_free(sv_workspace *workspace);
 
 /* A prompt: ids with one image_pad per picture expanded to its n_tokens, and the pictures in order. */
 typedef struct sv_prompt {
@@ -27,15 +36,17 @@ sv_status sv_prompt_expand(const sv_model *model, const int32_t *ids, size_t n_i
                            const sv_embedding *const *embeddings, size_t n_embeddings, int32_t **out, size_t *n_out,
                            sv_error *err);
 
-/* Computes a prefix (text only) once. */
-sv_status sv_prefix_new(const sv_model *model, const int32_t *ids, size_t n_ids, sv_pool *pool, sv_prefix **out,
-                        sv_error *err);
+/* Computes a prefix (text only) that follows `parent` (may be NULL) once. SV_ERR_USAGE when more than
+ * SV_MAX_PREFIX_DEPTH would stand on each other. */
+sv_status sv_prefix_new(sv_workspace *workspace, const sv_prefix *parent, const int32_t *ids, size_t n_ids,
+                        sv_prefix **out, sv_error *err);
 void sv_prefix_free(sv_prefix *prefix);
-size_t sv_prefix_length(const sv_prefix *prefix);
+size_t sv_prefix_length(const sv_prefix *prefix); /* tokens from the beginning */
 
-/* A session with room for max_tokens tokens after the prefix (may be NULL). `pool` (may be NULL) is borrowed. */
-sv_status sv_session_new(const sv_model *model, const sv_prefix *prefix, size_t max_tokens, sv_pool *pool,
-                         sv_session **out, sv_error *err);
+/* A session with room for max_tokens tokens after the prefix (may be NULL). The work space is borrowed; sessions that
+ * share one take turns. */
+sv_status sv_session_new(sv_workspace *workspace, const sv_prefix *prefix, size_t max_tokens, sv_session **out,
+                         sv_error *err);
 void sv_session_free(sv_session *session);
 
 /* Tokens so far, the prefix included. */
@@ -53,6 +64,12 @@ void sv_session_rewind(sv_session *session, size_t length);
  * last append returned. The session is left as it was. */
 sv_status sv_session_score(sv_session *session, const float *logits, const int32_t *ids, size_t n, double *logprobs,
                            sv_error *err);
+
+/* Reads one id of the vocabulary in each of n different sessions of `workspace`, as text even when it is an image
+ * token: what a model has written is never a picture. logits: [n, V]. n is at most the work space's max_rows.
+ * SV_ERR_INPUT when one of them has no room. */
+sv_status sv_sessions_step(sv_workspace *workspace, sv_session *const *sessions, const int32_t *ids, size_t n,
+                           float *logits, sv_error *err);
 
 /* Writes on from the present state (generator.h). logits: [V] of the last appended token (overwritten). history: ids
  * that count for the penalty (the whole prompt, expanded). Ends also when the session has no more room. With

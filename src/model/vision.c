@@ -6,6 +6,7 @@
 #include "model/network.h"
 #include "tensor/attention.h"
 #include "tensor/pointwise.h"
+#include "tensor/product.h"
 
 #define QUERY_ROWS ((size_t)64)
 #define NORM_EPS 1e-6F /* fixed in the published network; config.json does not carry it */
@@ -18,6 +19,7 @@ typedef struct vision {
     float *x, *normed;      /* [n_patches, Dv], window order */
     float *wide;            /* [n_patches, max(3 Dv, 2 Fv, D)] */
     float *cosines, *sines; /* [n_patches, head_dim / 2] */
+    float *low_rank;        /* [n_patches, rank of the adapter] */
     float *work;            /* [threads, work_size]: packed keys and values, scores */
     size_t work_size, keys_size, values_size;
     float *storage;
@@ -41,6 +43,7 @@ static sv_status allocate(vision *v, sv_error *err) {
         {&v->wide, v->n_patches, SV_MAX(SV_MAX(3 * hidden, 2 * (size_t)c->ffn), (size_t)c->out_hidden)},
         {&v->cosines, v->n_patches, head_dim / 2},
         {&v->sines, v->n_patches, head_dim / 2},
+        {&v->low_rank, v->n_patches, v->model->weights.max_rank},
         {&v->work, (size_t)sv_pool_n_threads(v->pool), v->work_size},
     };
     size_t total = 0, size;
@@ -63,8 +66,8 @@ static sv_status allocate(vision *v, sv_error *err) {
 static void embed_patches(vision *v, const sv_patches *patches, const sv_tap *tap) {
     const sv_vision_config *c = &v->model->config.vision;
     size_t hidden = (size_t)c->hidden, half = hidden / (size_t)c->n_heads / 2, per_cell = v->n_patches / v->n_cells;
-    sv_linear_apply(&v->model->weights.patch_embed, patches->rows, (size_t)patches->row_size, v->n_patches, v->normed,
-                    false, v->pool);
+    sv_rounded_linear(v->model->rounding, &v->model->weights.patch_embed, patches->rows, (size_t)patches->row_size,
+                      v->n_patches, v->normed, v->low_rank, v->pool);
     if (tap) tap->call(tap->context, "patch_embed", 0, v->normed, v->n_patches, hidden);
     int cells_wide = patches->grid_w / c->merge;
     for (size_t i = 0; i < v->n_cells; i++) {
@@ -100,15 +103,19 @@ static void attend(void *context, int64_t item, int thread) {
         const float *cosines = v->cosines + (first + i) * head_dim / 2, *sines = v->sines + (first + i) * head_dim / 2;
         sv_rope_rotate(qkv + i * 3 * hidden, head_dim / 2, cosines, sines);
         sv_rope_rotate(qkv + i * 3 * hidden + hidden, head_dim / 2, cosines, sines);
+        sv_round_values(v->model->rounding, qkv + i * 3 * hidden, head_dim);
+        sv_round_values(v->model->rounding, qkv + i * 3 * hidden + hidden, head_dim);
     }
     sv_pack_transposed(qkv + hidden, 3 * hidden, n, head_dim, 0, keys);
     sv_pack_rows(qkv + 2 * hidden, 3 * hidden, n, head_dim, 0, values, n * SV_PANEL);
+    sv_attention_part part = {keys, values, n, n * SV_PANEL};
     for (size_t q = 0; q < n; q += QUERY_ROWS) {
         sv_attention_run(&(sv_attention){.queries = qkv + q * 3 * hidden,
                                          .n_queries = SV_MIN(QUERY_ROWS, n - q),
                                          .query_stride = 3 * hidden,
                                          .head_dim = head_dim,
-                                         .parts = {{keys, values, n, n * SV_PANEL}},
+                                         .parts = &part,
+                                         .n_parts = 1,
                                          .n_visible = n,
                                          .scale = 1 / sqrtf((float)head_dim),
                                          .out = v->normed + (first + q) * hidden + head * head_dim,
@@ -127,16 +134,18 @@ static bool is_full(const sv_vision_config *c, int block) {
 static void run_block(vision *v, int index) {
     const sv_vision_config *c = &v->model->config.vision;
     const sv_vision_block *block = &v->model->weights.vision_blocks[index];
+    sv_rounding rounding = v->model->rounding;
     size_t hidden = (size_t)c->hidden, ffn = (size_t)c->ffn, n = v->n_patches;
-    sv_rms_norm(v->x, block->norm1, NORM_EPS, n, hidden, v->normed, v->pool);
-    sv_linear_apply(&block->qkv, v->normed, hidden, n, v->wide, false, v->pool);
+    sv_rounded_norm(rounding, v->x, block->norm1, NORM_EPS, n, hidden, v->normed, v->pool);
+    sv_rounded_linear(rounding, &block->qkv, v->normed, hidden, n, v->wide, v->low_rank, v->pool);
     attention_job job = {v, is_full(c, index)};
     sv_pool_run(v->pool, (int64_t)(job.full ? 1 : v->n_windows) * c->n_heads, attend, &job);
-    sv_linear_apply(&block->projection, v->normed, hidden, n, v->x, true, v->pool);
-    sv_rms_norm(v->x, block->norm2, NORM_EPS, n, hidden, v->normed, v->pool);
-    sv_linear_apply(&block->gate_up, v->normed, hidden, n, v->wide, false, v->pool);
-    sv_swiglu(v->wide, n, ffn, v->pool);
-    sv_linear_apply(&block->down, v->wide, 2 * ffn, n, v->x, true, v->pool);
+    sv_round_values(rounding, v->normed, n * hidden);
+    sv_rounded_residual(rounding, &block->projection, v->normed, hidden, n, v->x, v->wide, v->low_rank, v->pool);
+    sv_rounded_norm(rounding, v->x, block->norm2, NORM_EPS, n, hidden, v->normed, v->pool);
+    sv_rounded_linear(rounding, &block->gate_up, v->normed, hidden, n, v->wide, v->low_rank, v->pool);
+    sv_rounded_swiglu(rounding, v->wide, n, ffn, v->pool);
+    sv_rounded_residual(rounding, &block->down, v->wide, 2 * ffn, n, v->x, v->normed, v->low_rank, v->pool);
 }
 
 /* The patches of a cell lie side by side, so that a cell is one row; its place in the picture is order[i]. */
@@ -144,10 +153,12 @@ static void merge_cells(vision *v, float *out) {
     const sv_vision_config *c = &v->model->config.vision;
     const sv_weights *w = &v->model->weights;
     size_t cell = w->merger_in.n_in, out_hidden = (size_t)c->out_hidden;
-    sv_rms_norm(v->x, w->merger_norm, NORM_EPS, v->n_patches, (size_t)c->hidden, v->normed, v->pool);
-    sv_linear_apply(&w->merger_in, v->normed, cell, v->n_cells, v->x, false, v->pool);
+    sv_rounding rounding = v->model->rounding;
+    sv_rounded_norm(rounding, v->x, w->merger_norm, NORM_EPS, v->n_patches, (size_t)c->hidden, v->normed, v->pool);
+    sv_rounded_linear(rounding, &w->merger_in, v->normed, cell, v->n_cells, v->x, v->low_rank, v->pool);
     sv_gelu(v->x, v->n_cells, cell, v->pool);
-    sv_linear_apply(&w->merger_out, v->x, cell, v->n_cells, v->wide, false, v->pool);
+    sv_round_values(rounding, v->x, v->n_cells * cell);
+    sv_rounded_linear(rounding, &w->merger_out, v->x, cell, v->n_cells, v->wide, v->low_rank, v->pool);
     for (size_t i = 0; i < v->n_cells; i++) {
         memcpy(out + (size_t)v->order[i] * out_hidden, v->wide + i * out_hidden, out_hidden * sizeof *out);
     }

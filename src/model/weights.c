@@ -1,5 +1,5 @@
-/* weights.c - binds tensors to places in two passes: the first checks names and shapes and sums sizes, the second
- * reads. */
+/* weights.c - binds tensors to places in two passes: the first checks names and shapes and sums what must be copied,
+ * the second copies and looks for damage. */
 #include "model/weights.h"
 
 #include <math.h>
@@ -7,14 +7,16 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "tensor/finite.h"
 
-#define MAX_PARTS 3
 #define ALIGN_FLOATS ((size_t)16)
 
 typedef struct binder {
     const sv_tensor_file *file;
-    float *storage, *row; /* NULL in the first pass; room for one row of a matrix */
-    size_t used, row_size;
+    const sv_quantisation *quantisation;
+    const sv_adapter *adapter;
+    float *storage; /* NULL in the first pass */
+    size_t used, n_adapted, max_rank, matrix_bytes;
     int64_t n_parameters;
     sv_status status; /* the first failure; all that follows does nothing */
     sv_error *err;
@@ -27,16 +29,22 @@ typedef struct part {
     bool biased;
 } part;
 
-static const sv_tensor *find(const binder *b, const char *name) {
-    const sv_tensor *tensor = sv_tensor_find(b->file, name);
-    if (tensor) return tensor;
-    char newer[320];
-    if (strncmp(name, "model.", 6) == 0) {
-        snprintf(newer, sizeof newer, "model.language_model.%.200s", name + 6);
+/* The module's name as the file has it: in the older naming or the newer one. */
+static void name_in_file(const binder *b, const char *module, char *out, size_t size) {
+    static const char *const leaves[] = {"weight", "qweight"};
+    char newer[256], name[288];
+    if (strncmp(module, "model.", 6) == 0) {
+        snprintf(newer, sizeof newer, "model.language_model.%.200s", module + 6);
     } else {
-        snprintf(newer, sizeof newer, "model.%.200s", name);
+        snprintf(newer, sizeof newer, "model.%.200s", module);
     }
-    return sv_tensor_find(b->file, newer);
+    for (size_t i = 0; i < SV_COUNT(leaves); i++) {
+        snprintf(name, sizeof name, "%s.%s", newer, leaves[i]);
+        if (!sv_tensor_find(b->file, name)) continue;
+        snprintf(out, size, "%s", newer);
+        return;
+    }
+    snprintf(out, size, "%s", module);
 }
 
 static void describe_shape(const int64_t *shape, int n_dims, char *out, size_t size) {
@@ -47,18 +55,15 @@ static void describe_shape(const int64_t *shape, int n_dims, char *out, size_t s
     if (used < size) snprintf(out + used, size - used, "]");
 }
 
-/* The tensor `name` with the given shape, or NULL after a failure. */
-static const sv_tensor *require(binder *b, const char *name, int n_dims, const int64_t *shape) {
+/* The tensor module.leaf with the given shape, or NULL after a failure. `module` is a name in the file. */
+static const sv_tensor *require(binder *b, const char *module, const char *leaf, int n_dims, const int64_t *shape) {
     if (b->status != SV_OK) return NULL;
-    const sv_tensor *t = find(b, name);
+    char name[320];
+    snprintf(name, sizeof name, "%.280s.%s", module, leaf);
+    const sv_tensor *t = sv_tensor_find(b->file, name);
     if (!t) {
-        char packed[320];
-        size_t stem = strlen(name) > 6 ? strlen(name) - 6 : 0; /* without "weight" */
-        snprintf(packed, sizeof packed, "%.*sqweight", (int)SV_MIN(stem, (size_t)200), name);
-        b->status = find(b, packed) ? sv_fail(b->err, SV_ERR_UNSUPPORTED,
-                                              "tensor '%s' is quantised; this version reads F32, F16 and BF16", name)
-                                    : sv_fail(b->err, SV_ERR_INPUT,
-                                              "tensor '%s' is missing; is config.json that of these weights?", name);
+        b->status =
+            sv_fail(b->err, SV_ERR_INPUT, "tensor '%s' is missing; is config.json that of these weights?", name);
         return NULL;
     }
     bool same = t->n_dims == n_dims;
@@ -71,23 +76,23 @@ static const sv_tensor *require(binder *b, const char *name, int n_dims, const i
                             expected);
         return NULL;
     }
-    if (t->dtype != SV_F32 && t->dtype != SV_F64 && t->dtype != SV_F16 && t->dtype != SV_BF16) {
-        b->status = sv_fail(b->err, SV_ERR_UNSUPPORTED, "tensor '%s' is %s; this version reads F32, F64, F16 and BF16",
+    if (t->dtype != SV_F32 && t->dtype != SV_F16 && t->dtype != SV_BF16) {
+        b->status = sv_fail(b->err, SV_ERR_UNSUPPORTED, "tensor '%s' is %s; weights are read as F32, F16 or BF16",
                             t->name, sv_dtype_name(t->dtype));
         return NULL;
     }
     return t;
 }
 
-/* Reads n elements and refuses what is not a number. */
-static void read_finite(binder *b, const sv_tensor *t, size_t first, size_t n, float *out) {
-    sv_tensor_read_f32(t, first, n, out);
-    for (size_t i = 0; i < n; i++) {
-        if (isfinite(out[i])) continue;
-        b->status = sv_fail(b->err, SV_ERR_INPUT, "tensor '%s' holds %s at element %zu; the file is damaged", t->name,
-                            isnan(out[i]) ? "NaN" : "infinity", first + i);
-        return;
-    }
+/* Refuses numbers that are none; in the second pass only, for it reads everything. */
+static void check_finite(binder *b, const char *name, sv_dtype dtype, const void *data, size_t n) {
+    if (b->status != SV_OK || !b->storage) return;
+    size_t bad = sv_first_not_finite(dtype, data, n);
+    if (bad == n) return;
+    float value;
+    sv_dtype_read_f32(dtype, data, bad, 1, &value);
+    b->status = sv_fail(b->err, SV_ERR_INPUT, "tensor '%s' holds %s at element %zu; the file is damaged", name,
+                        isnan(value) ? "NaN" : "infinity", bad);
 }
 
 /* Room for n floats; NULL in the first pass. */
@@ -97,74 +102,125 @@ static float *reserve(binder *b, size_t n) {
     return place;
 }
 
-static const float *bind_vector(binder *b, const char *name, int n) {
+/* Copies n numbers of module.leaf as f32. */
+static void copy_vector(binder *b, const char *module, const char *leaf, int64_t n, float *place) {
+    const sv_tensor *t = require(b, module, leaf, 1, (int64_t[]){n});
+    if (!t) return;
+    b->n_parameters += n;
+    check_finite(b, t->name, t->dtype, t->data, (size_t)n);
+    if (place) sv_tensor_read_f32(t, 0, (size_t)n, place);
+}
+
+static const float *bind_vector(binder *b, const char *module, int n) {
+    char name[256];
+    name_in_file(b, module, name, sizeof name);
     float *place = reserve(b, (size_t)n);
-    const sv_tensor *t = require(b, name, 1, (int64_t[]){n});
-    if (t) b->n_parameters += n;
-    if (t && place) read_finite(b, t, 0, (size_t)n, place);
+    copy_vector(b, name, "weight", n, place);
     return place;
 }
 
-/* Packs the rows of one matrix as columns from `first` on. Frames of a convolution are summed. */
-static void pack_matrix(binder *b, const sv_tensor *t, size_t n_rows, size_t n_in, size_t n_frames, size_t first,
-                        float *panels) {
-    float *frames = b->row + n_in;
-    for (size_t r = 0; r < n_rows && b->status == SV_OK; r++) {
-        if (n_frames == 1) {
-            read_finite(b, t, r * n_in, n_in, b->row);
-        } else { /* [channel, frame, pixels] */
-            size_t n_channels = (size_t)t->shape[1], n_pixels = n_in / n_channels;
-            read_finite(b, t, r * n_in * n_frames, n_in * n_frames, frames);
-            memset(b->row, 0, n_in * sizeof *b->row);
-            for (size_t i = 0; i < n_in * n_frames; i++)
-                b->row[i / (n_frames * n_pixels) * n_pixels + i % n_pixels] += frames[i];
+/* `module` is a name in the file. */
+static void bind_matrix(binder *b, const char *module, int64_t n_out, int64_t n_in, sv_matrix *out) {
+    if (b->status != SV_OK) return;
+    b->n_parameters += n_out * n_in;
+    if (sv_is_quantised(b->file, module)) {
+        b->status = sv_quantised_bind(b->file, b->quantisation, module, (size_t)n_out, (size_t)n_in, out, b->err);
+        if (b->status == SV_OK) {
+            size_t n_groups = (out->n_in + out->group - 1) / out->group;
+            char name[320];
+            snprintf(name, sizeof name, "%.280s.scales", module);
+            check_finite(b, name, out->scale_dtype, out->scales, n_groups * out->n_out);
         }
-        sv_pack_transposed(b->row, n_in, 1, n_in, first + r, panels);
+    } else {
+        const sv_tensor *t = require(b, module, "weight", 2, (int64_t[]){n_out, n_in});
+        if (!t) return;
+        *out = (sv_matrix){.dtype = t->dtype, .n_out = (size_t)n_out, .n_in = (size_t)n_in, .data = t->data};
+        check_finite(b, t->name, t->dtype, t->data, (size_t)(n_out * n_in));
     }
+    if (b->status == SV_OK) b->matrix_bytes += sv_matrix_bytes(out);
 }
 
-static sv_linear bind_linear(binder *b, const char *prefix, const part *parts, size_t n_parts, int64_t n_in) {
-    sv_linear l = {.n_in = (size_t)n_in};
-    for (size_t i = 0; i < n_parts; i++) l.n_out += (size_t)parts[i].n_rows;
-    size_t columns = sv_panel_round(l.n_out);
-    float *panels = reserve(b, columns * l.n_in), *bias = NULL;
-    bool biased = false;
-    for (size_t i = 0; i < n_parts; i++) biased |= parts[i].biased;
-    if (biased) bias = reserve(b, l.n_out);
-    b->row_size = SV_MAX(b->row_size, l.n_in);
-    if (panels) memset(panels, 0, columns * l.n_in * sizeof *panels);
-    for (size_t i = 0, first = 0; i < n_parts; first += (size_t)parts[i++].n_rows) {
-        char name[256];
-        size_t n_rows = (size_t)parts[i].n_rows;
-        snprintf(name, sizeof name, "%s%s.weight", prefix, parts[i].name);
-        const sv_tensor *t = require(b, name, 2, (int64_t[]){parts[i].n_rows, n_in});
-        if (t) b->n_parameters += parts[i].n_rows * n_in;
-        if (t && panels) pack_matrix(b, t, n_rows, l.n_in, 1, first, panels);
-        if (!parts[i].biased) continue;
-        snprintf(name, sizeof name, "%s%s.bias", prefix, parts[i].name);
-        t = require(b, name, 1, (int64_t[]){parts[i].n_rows});
-        if (t) b->n_parameters += parts[i].n_rows;
-        if (t && bias) read_finite(b, t, 0, n_rows, bias + first);
+/* Puts the adapter's pair for `module` (older naming) beside its weight. */
+static void bind_pair(binder *b, const char *module, sv_linear_part *out) {
+    const sv_low_rank *pair = b->adapter && b->status == SV_OK ? sv_adapter_find(b->adapter, module) : NULL;
+    if (!pair) return;
+    if (pair->n_in != out->weight.n_in || pair->n_out != out->weight.n_out) {
+        b->status = sv_fail(b->err, SV_ERR_INPUT,
+                            "the adapter changes '%s' with %zu inputs and %zu outputs, the model has %zu and %zu: is "
+                            "this its base?",
+                            module, pair->n_in, pair->n_out, out->weight.n_in, out->weight.n_out);
+        return;
     }
-    l.panels = panels;
+    b->n_adapted++;
+    out->a = (sv_matrix){.dtype = pair->a->dtype, .n_out = pair->rank, .n_in = pair->n_in, .data = pair->a->data};
+    out->b = (sv_matrix){.dtype = pair->b->dtype, .n_out = pair->n_out, .n_in = pair->rank, .data = pair->b->data};
+    out->scale = pair->scale;
+    b->matrix_bytes += sv_matrix_bytes(&out->a) + sv_matrix_bytes(&out->b);
+}
+
+static void note_rank(binder *b, const sv_linear *l) { b->max_rank = SV_MAX(b->max_rank, sv_linear_rank(l)); }
+
+static sv_linear bind_linear(binder *b, const char *prefix, const part *parts, size_t n_parts, int64_t n_in) {
+    sv_linear l = {.n_in = (size_t)n_in, .n_parts = n_parts};
+    for (size_t i = 0; i < n_parts; i++) l.n_out += (size_t)parts[i].n_rows;
+    float *bias = NULL;
+    for (size_t i = 0; i < n_parts && !bias && b->status == SV_OK; i++) {
+        if (parts[i].biased) bias = reserve(b, l.n_out);
+    }
     l.bias = bias;
+    for (size_t i = 0, first = 0; i < n_parts; first += (size_t)parts[i++].n_rows) {
+        char module[192], name[256];
+        snprintf(module, sizeof module, "%s%s", prefix, parts[i].name);
+        name_in_file(b, module, name, sizeof name);
+        bind_matrix(b, name, parts[i].n_rows, n_in, &l.parts[i].weight);
+        if (parts[i].biased) copy_vector(b, name, "bias", parts[i].n_rows, bias ? bias + first : NULL);
+        bind_pair(b, module, &l.parts[i]);
+    }
+    note_rank(b, &l);
     return l;
 }
 
-static sv_linear bind_patch_embed(binder *b, const sv_vision_config *v) {
-    int n_in = v->channels * v->patch * v->patch;
-    sv_linear l = {.n_in = (size_t)n_in, .n_out = (size_t)v->hidden};
-    size_t columns = sv_panel_round(l.n_out);
-    float *panels = reserve(b, columns * l.n_in);
-    b->row_size = SV_MAX(b->row_size, l.n_in * (size_t)(1 + v->temporal_patch));
-    const int64_t shape[] = {v->hidden, v->channels, v->temporal_patch, v->patch, v->patch};
-    const sv_tensor *t = require(b, "visual.patch_embed.proj.weight", 5, shape);
-    if (t) b->n_parameters += (int64_t)n_in * v->temporal_patch * v->hidden;
-    if (t && panels) {
-        memset(panels, 0, columns * l.n_in * sizeof *panels);
-        pack_matrix(b, t, l.n_out, l.n_in, (size_t)v->temporal_patch, 0, panels);
+/* Sums the frames of n_rows convolution kernels [channel, frame, pixel]: both frames of a still picture are equal. */
+static void sum_frames(const sv_tensor *t, size_t n_rows, const sv_vision_config *v, float *out) {
+    size_t n_pixels = (size_t)v->patch * (size_t)v->patch, n_frames = (size_t)v->temporal_patch;
+    float pixel;
+    for (size_t i = 0; i < n_rows * (size_t)v->channels; i++) {
+        float *sum = out + i * n_pixels;
+        memset(sum, 0, n_pixels * sizeof *sum);
+        for (size_t k = 0; k < n_frames * n_pixels; k++) {
+            sv_tensor_read_f32(t, i * n_frames * n_pixels + k, 1, &pixel);
+            sum[k % n_pixels] += pixel;
+        }
     }
-    l.panels = panels;
+}
+
+static sv_linear bind_patch_embed(binder *b, const sv_vision_config *v) {
+    static const char module[] = "visual.patch_embed.proj";
+    size_t n_in = (size_t)v->channels * (size_t)v->patch * (size_t)v->patch, n_out = (size_t)v->hidden;
+    sv_linear l = {.n_in = n_in, .n_out = n_out, .n_parts = 1};
+    sv_linear_part *only = &l.parts[0];
+    char name[256];
+    name_in_file(b, module, name, sizeof name);
+    const int64_t shape[] = {v->hidden, v->channels, v->temporal_patch, v->patch, v->patch};
+    float *kernels = reserve(b, n_out * n_in);
+    const sv_tensor *t = require(b, name, "weight", 5, shape);
+    only->weight = (sv_matrix){.dtype = SV_F32, .n_out = n_out, .n_in = n_in, .data = kernels};
+    if (t) {
+        size_t n = n_in * (size_t)v->temporal_patch * n_out;
+        b->n_parameters += (int64_t)n;
+        check_finite(b, t->name, t->dtype, t->data, n);
+        if (kernels) sum_frames(t, n_out, v, kernels);
+    }
+    const sv_low_rank *pair = b->adapter ? sv_adapter_find(b->adapter, module) : NULL;
+    only->weight.n_in *= (size_t)v->temporal_patch; /* what the adapter's kernels read */
+    bind_pair(b, module, only);
+    only->weight.n_in = n_in;
+    if (pair && b->status == SV_OK) {
+        float *summed = reserve(b, pair->rank * n_in);
+        only->a = (sv_matrix){.dtype = SV_F32, .n_out = pair->rank, .n_in = n_in, .data = summed};
+        if (summed) sum_frames(pair->a, pair->rank, v, summed);
+    }
+    note_rank(b, &l);
     return l;
 }
 
@@ -174,9 +230,9 @@ static void bind_vision(binder *b, const sv_vision_config *v, sv_weights *w) {
         sv_vision_block *block = &w->vision_blocks[i];
         char prefix[64], name[96];
         snprintf(prefix, sizeof prefix, "visual.blocks.%d.", i);
-        snprintf(name, sizeof name, "%snorm1.weight", prefix);
+        snprintf(name, sizeof name, "%snorm1", prefix);
         block->norm1 = bind_vector(b, name, v->hidden);
-        snprintf(name, sizeof name, "%snorm2.weight", prefix);
+        snprintf(name, sizeof name, "%snorm2", prefix);
         block->norm2 = bind_vector(b, name, v->hidden);
         block->qkv = bind_linear(b, prefix, &(part){"attn.qkv", 3 * v->hidden, true}, 1, v->hidden);
         block->projection = bind_linear(b, prefix, &(part){"attn.proj", v->hidden, true}, 1, v->hidden);
@@ -185,23 +241,27 @@ static void bind_vision(binder *b, const sv_vision_config *v, sv_weights *w) {
         block->down = bind_linear(b, prefix, &(part){"mlp.down_proj", v->hidden, true}, 1, v->ffn);
     }
     int64_t cell = (int64_t)v->hidden * v->merge * v->merge;
-    w->merger_norm = bind_vector(b, "visual.merger.ln_q.weight", v->hidden);
+    w->merger_norm = bind_vector(b, "visual.merger.ln_q", v->hidden);
     w->merger_in = bind_linear(b, "visual.merger.", &(part){"mlp.0", cell, true}, 1, cell);
     w->merger_out = bind_linear(b, "visual.merger.", &(part){"mlp.2", v->out_hidden, true}, 1, cell);
 }
 
 static void bind_text(binder *b, const sv_text_config *t, sv_weights *w) {
-    w->embedding = bind_linear(b, "model.", &(part){"embed_tokens", t->vocab, false}, 1, t->hidden);
-    w->head = t->tied_embeddings ? w->embedding : bind_linear(b, "", &(part){"lm_head", t->vocab, false}, 1, t->hidden);
-    w->final_norm = bind_vector(b, "model.norm.weight", t->hidden);
+    const sv_linear table = bind_linear(b, "model.", &(part){"embed_tokens", t->vocab, false}, 1, t->hidden);
+    w->embedding = table.parts[0].weight;
+    if (table.parts[0].a.n_out && b->status == SV_OK) {
+        b->status = sv_fail(b->err, SV_ERR_UNSUPPORTED, "the adapter changes the embedding, which is not supported");
+    }
+    w->head = t->tied_embeddings ? table : bind_linear(b, "", &(part){"lm_head", t->vocab, false}, 1, t->hidden);
+    w->final_norm = bind_vector(b, "model.norm", t->hidden);
     int64_t n_query = (int64_t)t->n_heads * t->head_dim, n_key = (int64_t)t->n_kv_heads * t->head_dim;
     for (int i = 0; i < t->n_layers && b->status == SV_OK; i++) {
         sv_decoder_layer *layer = &w->layers[i];
         char prefix[64], name[96];
         snprintf(prefix, sizeof prefix, "model.layers.%d.", i);
-        snprintf(name, sizeof name, "%sinput_layernorm.weight", prefix);
+        snprintf(name, sizeof name, "%sinput_layernorm", prefix);
         layer->norm1 = bind_vector(b, name, t->hidden);
-        snprintf(name, sizeof name, "%spost_attention_layernorm.weight", prefix);
+        snprintf(name, sizeof name, "%spost_attention_layernorm", prefix);
         layer->norm2 = bind_vector(b, name, t->hidden);
         const part qkv[] = {
             {"self_attn.q_proj", n_query, true}, {"self_attn.k_proj", n_key, true}, {"self_attn.v_proj", n_key, true}};
@@ -213,32 +273,64 @@ static void bind_text(binder *b, const sv_text_config *t, sv_weights *w) {
     }
 }
 
-sv_status sv_weights_load(const sv_tensor_file *file, const sv_model_config *config, sv_weights *out, sv_error *err) {
+/* A pair that nothing asked for belongs to another network, or to a part of this one that is not adapted. */
+static void check_all_adapted(binder *b) {
+    if (b->status != SV_OK || !b->adapter || b->n_adapted == sv_adapter_count(b->adapter)) return;
+    const char *stranger = "one of them";
+    for (size_t i = sv_adapter_count(b->adapter); i-- > 0;) {
+        char name[256], weight[288];
+        const char *module = sv_adapter_at(b->adapter, i)->module;
+        name_in_file(b, module, name, sizeof name);
+        snprintf(weight, sizeof weight, "%s.weight", name);
+        if (!sv_tensor_find(b->file, weight) && !sv_is_quantised(b->file, name)) stranger = module;
+    }
+    b->status = sv_fail(b->err, SV_ERR_INPUT,
+                        "the adapter changes %zu modules, of which this model uses %zu ('%.100s' is missing): is this "
+                        "its base?",
+                        sv_adapter_count(b->adapter), b->n_adapted, stranger);
+}
+
+static void bind_all(binder *b, const sv_model_config *config, sv_weights *out) {
+    bind_vision(b, &config->vision, out);
+    bind_text(b, &config->text, out);
+    check_all_adapted(b);
+}
+
+sv_status sv_weights_load(const sv_tensor_file *file, const sv_quantisation *quantisation, const sv_adapter *adapter,
+                          const sv_model_config *config, sv_weights *out, sv_error *err) {
     *out = (sv_weights){0};
+    size_t n_layers = (size_t)config->text.n_layers, depth = (size_t)config->vision.depth;
+    if (SV_MAX(n_layers, depth) > sv_tensor_count(file)) { /* before a table of that size is made */
+        return sv_fail(
+            err, SV_ERR_INPUT,
+            "tensor '%s.%zu' is missing: config.json asks for %zu layers of text and %zu of vision, the files "
+            "hold %zu tensors in all",
+            depth > n_layers ? "visual.blocks" : "model.layers", SV_MAX(n_layers, depth) - 1, n_layers, depth,
+            sv_tensor_count(file));
+    }
     out->vision_blocks = sv_calloc((size_t)config->vision.depth, sizeof *out->vision_blocks);
     out->layers = sv_calloc((size_t)config->text.n_layers, sizeof *out->layers);
     if (!out->vision_blocks || !out->layers) {
         sv_weights_free(out);
         return sv_fail(err, SV_ERR_MEMORY, "out of memory: table of layers");
     }
-    binder b = {.file = file, .err = err};
-    bind_vision(&b, &config->vision, out);
-    bind_text(&b, &config->text, out);
+    const binder start = {.file = file, .quantisation = quantisation, .adapter = adapter, .err = err};
+    binder b = start;
+    bind_all(&b, config, out);
     if (b.status == SV_OK) {
         size_t n = b.used;
-        b = (binder){.file = file, .err = err, .row_size = b.row_size};
-        b.storage = sv_alloc_aligned(n, sizeof *b.storage);
-        b.row = sv_alloc_aligned(b.row_size, sizeof *b.row);
-        out->storage = b.storage;
-        if (!b.storage || !b.row) {
-            b.status = sv_fail_memory(err, "weights", n * sizeof *b.storage);
+        b = start;
+        b.storage = out->storage = sv_alloc_aligned(n, sizeof *b.storage);
+        if (b.storage) {
+            bind_all(&b, config, out);
         } else {
-            bind_vision(&b, &config->vision, out);
-            bind_text(&b, &config->text, out);
-            out->n_parameters = b.n_parameters;
+            b.status = sv_fail_memory(err, "norms and biases", n * sizeof *b.storage);
         }
-        free(b.row);
+        out->storage_bytes = n * sizeof *b.storage;
     }
+    out->n_parameters = b.n_parameters;
+    out->max_rank = b.max_rank;
+    out->matrix_bytes = b.matrix_bytes;
     if (b.status != SV_OK) sv_weights_free(out);
     return b.status;
 }
@@ -248,10 +340,4 @@ void sv_weights_free(sv_weights *weights) {
     free(weights->layers);
     free(weights->storage);
     *weights = (sv_weights){0};
-}
-
-void sv_weights_embed(const sv_weights *weights, int32_t id, float *out) {
-    size_t n = weights->embedding.n_in, row = (size_t)id;
-    const float *column = weights->embedding.panels + row / SV_PANEL * SV_PANEL * n + row % SV_PANEL;
-    for (size_t k = 0; k < n; k++) out[k] = column[k * SV_PANEL];
 }

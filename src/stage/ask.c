@@ -26,6 +26,7 @@ typedef struct sight {
 
 typedef struct hand { /* what one thread works with */
     sv_painter *painter;
+    sv_workspace *workspace;
     sv_session *session;
     unsigned char *rgb;
 } hand;
@@ -105,7 +106,8 @@ static sv_status ask_epoch(asking *a, hand *h, int epoch, json_t **row, sv_error
     const sv_embedding *window[3] = {&a->sights[SV_MAX(epoch - 1, 0)].embedding, &a->sights[epoch].embedding,
                                      &a->sights[SV_MIN(epoch + 1, last)].embedding};
     sv_status s = SV_OK;
-    if (!h->session) s = sv_examiner_session(a->examiner, window[1], a->inner, &h->session, err);
+    if (!h->workspace) s = sv_workspace_new(a->run->model, 0, a->inner, &h->workspace, err);
+    if (!s && !h->session) s = sv_examiner_session(a->examiner, window[1], h->workspace, &h->session, err);
     sv_finding finding;
     if (!s) s = sv_examiner_ask(a->examiner, h->session, window, &finding, err);
     if (s) return s;
@@ -170,6 +172,7 @@ static void tear_down(asking *a) {
     for (int i = 0; a->hands && i < a->n_hands; i++) {
         sv_painter_free(a->hands[i].painter);
         sv_session_free(a->hands[i].session);
+        sv_workspace_free(a->hands[i].workspace);
         free(a->hands[i].rgb);
     }
     for (int i = 0; a->sights && i < a->row_context.n_epochs; i++) sv_embedding_free(&a->sights[i].embedding);

@@ -72,7 +72,10 @@ sv_status sv_examiner_new(const sv_model *model, const sv_stage_prompt *prompt, 
         const char *name = sv_stage_name((sv_stage)i);
         s = encode(model, name, strlen(name), &e->stages[i], err);
     }
-    if (!s) s = sv_prefix_new(model, e->prompt.items, e->n_shared, pool, &e->prefix, err);
+    sv_workspace *workspace = NULL;
+    if (!s) s = sv_workspace_new(model, 0, pool, &workspace, err);
+    if (!s) s = sv_prefix_new(workspace, NULL, e->prompt.items, e->n_shared, &e->prefix, err);
+    sv_workspace_free(workspace);
     if (s) {
         sv_examiner_free(e);
         return s;
@@ -90,10 +93,10 @@ void sv_examiner_free(sv_examiner *e) {
     free(e);
 }
 
-sv_status sv_examiner_session(const sv_examiner *e, const sv_embedding *picture, sv_pool *pool, sv_session **out,
-                              sv_error *err) {
+sv_status sv_examiner_session(const sv_examiner *e, const sv_embedding *picture, sv_workspace *workspace,
+                              sv_session **out, sv_error *err) {
     size_t room = e->prompt.n - e->n_shared + 3 * (size_t)picture->n_tokens + e->forced.n + MAX_ANSWER_TOKENS + 16;
-    return sv_session_new(e->model, e->prefix, room, pool, out, err);
+    return sv_session_new(workspace, e->prefix, room, out, err);
 }
 
 void sv_finding_free(sv_finding *finding) {

@@ -22,8 +22,8 @@ sv_status sv_examiner_new(const sv_model *model, const sv_stage_prompt *prompt, 
 void sv_examiner_free(sv_examiner *examiner);
 
 /* A session fit for sv_examiner_ask; one per thread. Freed with sv_session_free, before the examiner. */
-sv_status sv_examiner_session(const sv_examiner *examiner, const sv_embedding *picture, sv_pool *pool, sv_session **out,
-                              sv_error *err);
+sv_status sv_examiner_session(const sv_examiner *examiner, const sv_embedding *picture, sv_workspace *workspace,
+                              sv_session **out, sv_error *err);
 
 typedef struct sv_finding {
     double probabilities[SV_N_STAGES]; /* sum 1: softmax over the log-probabilities of the five names */

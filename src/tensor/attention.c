@@ -9,10 +9,10 @@
 
 void sv_attention_run(const sv_attention *a) {
     size_t n_keys = 0;
-    for (size_t p = 0; p < SV_ATTENTION_PARTS; p++) n_keys += a->parts[p].n;
+    for (size_t p = 0; p < a->n_parts; p++) n_keys += a->parts[p].n;
     memset(a->scores, 0, a->n_queries * n_keys * sizeof *a->scores);
     size_t first = 0;
-    for (size_t p = 0; p < SV_ATTENTION_PARTS; first += a->parts[p++].n) {
+    for (size_t p = 0; p < a->n_parts; first += a->parts[p++].n) {
         sv_product(a->queries, a->query_stride, a->n_queries, a->parts[p].keys, SV_PANEL * a->head_dim, a->head_dim,
                    a->parts[p].n, a->scores + first, n_keys);
     }
@@ -24,7 +24,7 @@ void sv_attention_run(const sv_attention *a) {
         memset(a->out + q * a->out_stride, 0, a->head_dim * sizeof *a->out);
     }
     first = 0;
-    for (size_t p = 0; p < SV_ATTENTION_PARTS; first += a->parts[p++].n) {
+    for (size_t p = 0; p < a->n_parts; first += a->parts[p++].n) {
         sv_product(a->scores + first, n_keys, a->n_queries, a->parts[p].values, a->parts[p].value_stride, a->parts[p].n,
                    a->head_dim, a->out, a->out_stride);
     }

@@ -1,17 +1,14 @@
 /* product.c - the tile kernels, the walk over tiles, and the choice of kernels by instruction set. */
 #include "tensor/product.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "tensor/isa.h"
 
 #define MAX_TILE_ROWS 8
-#define DEPTH_BLOCK ((size_t)256)   /* rows of a panel per pass: 32 KiB, stays in the first cache */
-#define ITEM_ROWS ((size_t)128)     /* a work item of sv_linear_apply: at most this many rows ... */
-#define ITEM_COLUMNS (4 * SV_PANEL) /* ... and columns */
+#define DEPTH_BLOCK ((size_t)256) /* rows of a panel per pass: 32 KiB, stays in the first cache */
 #define MAX_PANELS 4
-#define SHARED_WORK ((size_t)1 << 20) /* multiply-adds from which waking other threads pays */
 
 #define LANES 4
 #define TILE tile_of_4
@@ -34,15 +31,14 @@ typedef void tile_function(const float *x, size_t x_stride, const float *panels,
 
 /* the kernels of an instruction set: as many sums as fit its registers */
 typedef struct kernels {
-    const char *name;
     size_t max_rows, wide_panels;
     tile_function *rows[MAX_TILE_ROWS]; /* [n - 1]: n rows by one panel */
     tile_function *wide;                /* one row by wide_panels panels */
 } kernels;
 
-#define GENERIC
-KERNEL(generic_1, tile_of_4, GENERIC, 1, 1)
-static const kernels generic = {"generic", 1, 1, {generic_1}, generic_1};
+#define REF
+KERNEL(ref_1, tile_of_4, REF, 1, 1)
+static const kernels ref = {1, 1, {ref_1}, ref_1};
 
 #ifdef __x86_64__
 #define AVX2 __attribute__((target("avx2,fma")))
@@ -50,7 +46,7 @@ KERNEL(avx2_1, tile_of_8, AVX2, 1, 1)
 KERNEL(avx2_2, tile_of_8, AVX2, 2, 1)
 KERNEL(avx2_3, tile_of_8, AVX2, 3, 1)
 KERNEL(avx2_wide, tile_of_8, AVX2, 1, 2)
-static const kernels avx2 = {"avx2", 3, 2, {avx2_1, avx2_2, avx2_3}, avx2_wide};
+static const kernels avx2 = {3, 2, {avx2_1, avx2_2, avx2_3}, avx2_wide};
 
 #define AVX512 __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")))
 KERNEL(avx512_1, tile_of_16, AVX512, 1, 1)
@@ -63,40 +59,19 @@ KERNEL(avx512_7, tile_of_16, AVX512, 7, 1)
 KERNEL(avx512_8, tile_of_16, AVX512, 8, 1)
 KERNEL(avx512_wide, tile_of_16, AVX512, 1, 4)
 static const kernels avx512 = {
-    "avx512", 8, 4, {avx512_1, avx512_2, avx512_3, avx512_4, avx512_5, avx512_6, avx512_7, avx512_8}, avx512_wide};
+    8, 4, {avx512_1, avx512_2, avx512_3, avx512_4, avx512_5, avx512_6, avx512_7, avx512_8}, avx512_wide};
 #endif
-
-static const kernels *best(const char *name) {
-#ifdef __x86_64__
-    if ((!name || strcmp(name, "avx512") == 0) && __builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq")) {
-        return &avx512;
-    }
-    if ((!name || strcmp(name, "avx2") == 0) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return &avx2;
-#endif
-    return !name || strcmp(name, "generic") == 0 ? &generic : NULL;
-}
-
-static _Atomic(const kernels *) chosen;
 
 static const kernels *current(void) {
-    const kernels *k = atomic_load_explicit(&chosen, memory_order_acquire);
-    if (!k) {
-        k = best(NULL);
-        atomic_store_explicit(&chosen, k, memory_order_release);
+#ifdef __x86_64__
+    switch (sv_isa_current()) {
+        case SV_ISA_AVX512: return &avx512;
+        case SV_ISA_AVX2: return &avx2;
+        default: break;
     }
-    return k;
+#endif
+    return &ref;
 }
-
-bool sv_product_use(const char *name) {
-    const kernels *k = best(name);
-    if (k) atomic_store_explicit(&chosen, k, memory_order_release);
-    return k != NULL;
-}
-
-const char *sv_product_isa(void) { return current()->name; }
 
 void sv_pack_transposed(const float *rows, size_t stride, size_t n_rows, size_t n_in, size_t first, float *panels) {
     for (size_t i = 0; i < n_rows; i++) {
@@ -164,40 +139,4 @@ void sv_product(const float *x, size_t x_stride, size_t n_rows, const float *pan
             }
         }
     }
-}
-
-typedef struct linear_job {
-    const sv_linear *linear;
-    const float *x;
-    size_t x_stride, n_rows, n_column_items;
-    float *y;
-    bool accumulate;
-} linear_job;
-
-static void linear_item(void *context, int64_t item, int thread) {
-    (void)thread;
-    const linear_job *job = context;
-    const sv_linear *l = job->linear;
-    size_t row = (size_t)item / job->n_column_items * ITEM_ROWS, n_rows = SV_MIN(ITEM_ROWS, job->n_rows - row);
-    size_t column = (size_t)item % job->n_column_items * ITEM_COLUMNS, n = SV_MIN(ITEM_COLUMNS, l->n_out - column);
-    float *y = job->y + row * l->n_out + column;
-    for (size_t r = 0; r < n_rows; r++) {
-        float *out = y + r * l->n_out;
-        if (!job->accumulate && l->bias) {
-            memcpy(out, l->bias + column, n * sizeof *out);
-        } else if (!job->accumulate) {
-            memset(out, 0, n * sizeof *out);
-        } else if (l->bias) {
-            for (size_t i = 0; i < n; i++) out[i] += l->bias[column + i];
-        }
-    }
-    sv_product(job->x + row * job->x_stride, job->x_stride, n_rows, l->panels + column * l->n_in, SV_PANEL * l->n_in,
-               l->n_in, n, y, l->n_out);
-}
-
-void sv_linear_apply(const sv_linear *linear, const float *x, size_t x_stride, size_t n_rows, float *y, bool accumulate,
-                     sv_pool *pool) {
-    linear_job job = {linear, x, x_stride, n_rows, (linear->n_out + ITEM_COLUMNS - 1) / ITEM_COLUMNS, y, accumulate};
-    if (n_rows * linear->n_in * linear->n_out < SHARED_WORK) pool = NULL;
-    sv_pool_run(pool, (int64_t)((n_rows + ITEM_ROWS - 1) / ITEM_ROWS * job.n_column_items), linear_item, &job);
 }

@@ -11,9 +11,7 @@
 #ifndef SV_TENSOR_PRODUCT_H
 #define SV_TENSOR_PRODUCT_H
 
-#include <stdbool.h>
-
-#include "base/threads.h"
+#include <stddef.h>
 
 #define SV_PANEL ((size_t)32)
 
@@ -32,21 +30,5 @@ void sv_pack_rows(const float *rows, size_t stride, size_t n_rows, size_t n_out,
  * panel_stride apart. Runs in the calling thread. */
 void sv_product(const float *x, size_t x_stride, size_t n_rows, const float *panels, size_t panel_stride, size_t n_in,
                 size_t n_out, float *y, size_t y_stride);
-
-/* A layer y = x W^T + b. */
-typedef struct sv_linear {
-    const float *panels; /* of W^T: [sv_panel_round(n_out) / 32, n_in, 32] */
-    const float *bias;   /* [n_out] or NULL */
-    size_t n_in, n_out;
-} sv_linear;
-
-/* y[r] = W x[r] + b, or y[r] += W x[r] + b when `accumulate`; y is [n_rows, n_out]. `pool` may be NULL. */
-void sv_linear_apply(const sv_linear *linear, const float *x, size_t x_stride, size_t n_rows, float *y, bool accumulate,
-                     sv_pool *pool);
-
-/* Chooses the instruction set of all products from now on: "avx512", "avx2", "generic", or NULL for the best that there
- * is. False when this machine lacks it. For tests and benchmarks; not while products run. */
-bool sv_product_use(const char *name);
-const char *sv_product_isa(void);
 
 #endif

@@ -173,7 +173,6 @@ static void damaged_configurations_are_refused(void **state) {
                  {"top", "vision_config", "null", "vision_config"},
                  {"top", "image_token_id", "704", "image_token_id"},
                  {"top", "image_token_id", "null", "image_token_id"},
-                 {"top", "quantization_config", "{\"quant_method\": \"gptq\"}", "quantization_config"},
                  {"text", "hidden_size", "null", "hidden_size"},
                  {"text", "hidden_size", "-1", "hidden_size"},
                  {"text", "hidden_size", "\"192\"", "hidden_size"},

@@ -141,7 +141,7 @@ static void nano_equals_the_reference(void **state) {
     sv_model *model;
     json_t *golden;
     double start = seconds();
-    ASSERT_OK(sv_model_load(MODEL, &model, &err), err);
+    ASSERT_OK(sv_model_load(MODEL, NULL, &model, &err), err);
     print_message("nano: loaded in %.1f ms, %lld parameters\n", (seconds() - start) * 1e3,
                   (long long)sv_model_n_parameters(model));
     ASSERT_OK(sv_json_load(shared_path(FOLDER "/cases.json"), &golden, &err), err);
@@ -153,7 +153,9 @@ static void nano_equals_the_reference(void **state) {
         window w;
         sv_session *session;
         open_window(model, golden, expected, &w);
-        ASSERT_OK(sv_session_new(model, NULL, 400, NULL, &session, &err), err);
+        sv_workspace *workspace;
+        ASSERT_OK(sv_workspace_new(model, 0, NULL, &workspace, &err), err);
+        ASSERT_OK(sv_session_new(workspace, NULL, 400, &session, &err), err);
         sv_prompt prompt = {w.ids, w.n_ids, w.picture_list, N_PICTURES};
         start = seconds();
         ASSERT_OK(sv_session_append(session, &prompt, last, &err), err);
@@ -162,6 +164,7 @@ static void nano_equals_the_reference(void **state) {
         double difference = check_stages(model, session, expected);
         worst = SV_MAX(worst, difference);
         sv_session_free(session);
+        sv_workspace_free(workspace);
         close_window(&w);
     }
     assert_int_equal(index, 6);

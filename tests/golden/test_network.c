@@ -6,6 +6,7 @@
 #include "model/network.h"
 #include "model/session.h"
 #include "model/timeline.h"
+#include "tensor/isa.h"
 #include "tensor/pointwise.h"
 
 #define MAX_PICTURES 3
@@ -101,7 +102,7 @@ static void open_setup(setup *s, const char *letter, const char *name) {
     char path[256];
     *s = (setup){.letter = letter, .name = name};
     snprintf(path, sizeof path, FOLDER "/model-%s", letter);
-    ASSERT_OK(sv_model_load(shared_path(path), &s->model, &err), err);
+    ASSERT_OK(sv_model_load(shared_path(path), NULL, &s->model, &err), err);
     snprintf(path, sizeof path, FOLDER "/model-%s.%s.f32.safetensors", letter, name);
     ASSERT_OK(sv_tensor_file_open(shared_path(path), &s->reference, &err), err);
     snprintf(path, sizeof path, FOLDER "/model-%s.%s.json", letter, name);
@@ -163,9 +164,9 @@ static void check_tables(const setup *s) {
 static void check_prompt(setup *s, sv_session *session, float *last) {
     sv_error err;
     float *logits = sv_alloc_aligned(s->n_ids * s->vocab, sizeof *logits);
-    session->decoder.tap = (sv_tap){text_tap, s};
+    session->workspace->tap = (sv_tap){text_tap, s};
     ASSERT_OK(sv_session_append_all(session, &s->prompt, logits, &err), err);
-    session->decoder.tap = (sv_tap){0};
+    session->workspace->tap = (sv_tap){0};
     float *expected = golden_f32(s->reference, "logits_last"), *log_sums = golden_f32(s->reference, "logsumexp_all");
     size_t n_last = golden_count(golden(s->reference, "logits_last")) / s->vocab;
     note_difference(expected, logits + (s->n_ids - n_last) * s->vocab, n_last * s->vocab, &s->logits);
@@ -249,7 +250,7 @@ static void check_generation(setup *s, sv_session *session, const float *last, c
 static void network_equals_the_reference(void **state) {
     const char *isa = *state;
     SKIP_WITHOUT(shared_path(FOLDER "/index.json"));
-    if (!sv_product_use(isa)) {
+    if (!sv_isa_use(isa)) {
         print_message("skip: this machine has no %s\n", isa);
         skip();
     }
@@ -263,7 +264,9 @@ static void network_equals_the_reference(void **state) {
         open_setup(&s, letters[m / SV_COUNT(names)], names[m % SV_COUNT(names)]);
         check_tables(&s);
         float *last = sv_alloc_aligned(s.vocab, sizeof *last);
-        ASSERT_OK(sv_session_new(s.model, NULL, s.n_ids + 64, NULL, &session, &err), err);
+        sv_workspace *workspace;
+        ASSERT_OK(sv_workspace_new(s.model, 0, NULL, &workspace, &err), err);
+        ASSERT_OK(sv_session_new(workspace, NULL, s.n_ids + 64, &session, &err), err);
         check_prompt(&s, session, last);
         check_scores(&s, session, last);
         check_generation(&s, session, last, "gen", 1);
@@ -277,13 +280,14 @@ static void network_equals_the_reference(void **state) {
         assert_true(s.score <= 1e-4 && s.score_sum <= 3e-4 && s.generated <= 4e-4);
         free(last);
         sv_session_free(session);
+        sv_workspace_free(workspace);
         close_setup(&s);
     }
 }
 
 int main(void) {
-    static char generic[] = "generic", avx2[] = "avx2", avx512[] = "avx512";
-    const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(network_equals_the_reference, generic),
+    static char ref[] = "ref", avx2[] = "avx2", avx512[] = "avx512";
+    const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(network_equals_the_reference, ref),
                                        cmocka_unit_test_prestate(network_equals_the_reference, avx2),
                                        cmocka_unit_test_prestate(network_equals_the_reference, avx512)};
     return cmocka_run_group_tests(tests, NULL, NULL);

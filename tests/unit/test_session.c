@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "base/memory.h"
-#include "model/session.h"
+#include "model/timeline.h"
 #include "tensor/pointwise.h"
 
 #define MODEL SV_SOURCE_DIR "/models/nano"
@@ -36,16 +36,24 @@ static void append_picture(size_t *n) {
 
 static sv_session *new_session(const sv_prefix *prefix, size_t room, sv_pool *pool) {
     sv_error err;
+    sv_workspace *workspace;
     sv_session *session;
-    ASSERT_OK(sv_session_new(model, prefix, room, pool, &session, &err), err);
+    ASSERT_OK(sv_workspace_new(model, 0, pool, &workspace, &err), err);
+    ASSERT_OK(sv_session_new(workspace, prefix, room, &session, &err), err);
     return session;
+}
+
+static void free_session(sv_session *session) {
+    sv_workspace *workspace = session->workspace;
+    sv_session_free(session);
+    sv_workspace_free(workspace);
 }
 
 static int set_up(void **state) {
     (void)state;
     sv_error err;
     sv_image image;
-    ASSERT_OK(sv_model_load(MODEL, &model, &err), err);
+    ASSERT_OK(sv_model_load(MODEL, NULL, &model, &err), err);
     vocab = (size_t)sv_model_get_config(model)->text.vocab;
     draw(&image);
     ASSERT_OK(sv_model_embed_image(model, &image, NULL, &picture, &err), err);
@@ -81,7 +89,10 @@ static void a_shared_prefix_changes_nothing(void **state) {
     sv_error err;
     sv_prefix *prefix;
     float *logits = sv_alloc_aligned(vocab, sizeof *logits);
-    ASSERT_OK(sv_prefix_new(model, ids, N_TEXT, NULL, &prefix, &err), err);
+    sv_workspace *workspace;
+    ASSERT_OK(sv_workspace_new(model, 0, NULL, &workspace, &err), err);
+    ASSERT_OK(sv_prefix_new(workspace, NULL, ids, N_TEXT, &prefix, &err), err);
+    sv_workspace_free(workspace);
     assert_int_equal(sv_prefix_length(prefix), N_TEXT);
     sv_session *one = new_session(prefix, 200, NULL), *other = new_session(prefix, 200, NULL);
     sv_prompt rest = {ids + N_TEXT, n_ids - N_TEXT, pictures, 2};
@@ -96,8 +107,8 @@ static void a_shared_prefix_changes_nothing(void **state) {
     sv_session_rewind(one, N_TEXT);
     ASSERT_OK(sv_session_append(one, &rest, logits, &err), err);
     expect_same(logits);
-    sv_session_free(one);
-    sv_session_free(other);
+    free_session(one);
+    free_session(other);
     sv_prefix_free(prefix);
     free(logits);
 }
@@ -121,7 +132,7 @@ static void pieces_and_rewinding_change_nothing(void **state) {
         ASSERT_OK(sv_session_append(session, &(sv_prompt){.ids = ids + i, .n_ids = 1}, logits, &err), err);
     }
     expect_same(logits);
-    sv_session_free(session);
+    free_session(session);
     free(logits);
 }
 
@@ -141,7 +152,7 @@ static void threads_change_nothing(void **state) {
         sv_session *session = new_session(NULL, n_ids, pool);
         ASSERT_OK(sv_session_append(session, &(sv_prompt){ids, n_ids, pictures, 2}, logits, &err), err);
         expect_same(logits);
-        sv_session_free(session);
+        free_session(session);
         sv_embedding_free(&again);
         sv_pool_free(pool);
     }
@@ -151,8 +162,10 @@ static void threads_change_nothing(void **state) {
 
 static void *read_in_a_thread(void *wrong) {
     float *logits = sv_alloc_aligned(vocab, sizeof *logits);
+    sv_workspace *workspace = NULL;
     sv_session *session = NULL;
-    bool good = logits && sv_session_new(model, NULL, n_ids, NULL, &session, NULL) == SV_OK;
+    bool good = logits && sv_workspace_new(model, 0, NULL, &workspace, NULL) == SV_OK &&
+                sv_session_new(workspace, NULL, n_ids, &session, NULL) == SV_OK;
     for (int i = 0; good && i < 20; i++) {
         sv_session_rewind(session, 0);
         good = sv_session_append(session, &(sv_prompt){ids, n_ids, pictures, 2}, logits, NULL) == SV_OK &&
@@ -160,6 +173,7 @@ static void *read_in_a_thread(void *wrong) {
     }
     *(bool *)wrong = !good;
     sv_session_free(session);
+    sv_workspace_free(workspace);
     free(logits);
     return NULL;
 }
@@ -173,6 +187,94 @@ static void sessions_run_beside_each_other(void **state) {
         pthread_join(threads[i], NULL);
         assert_false(wrong[i]);
     }
+}
+
+/* Sequences of different length, on different prefixes, join and leave a common step; each gives the bits it gives
+ * alone, at every batch size and number of threads. */
+static void batches_change_nothing(void **state) {
+    (void)state;
+    enum { N_SESSIONS = 11, N_STEPS = 9 };
+    sv_error err;
+    sv_workspace *workspace;
+    sv_prefix *roots[2], *branch;
+    float *alone = sv_alloc_aligned((size_t)N_SESSIONS * N_STEPS * vocab, sizeof *alone);
+    float *together = sv_alloc_aligned((size_t)N_SESSIONS * vocab, sizeof *together);
+    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+        sv_pool *pool;
+        sv_session *sessions[N_SESSIONS];
+        ASSERT_OK(sv_pool_new(n_threads, &pool, &err), err);
+        ASSERT_OK(sv_workspace_new(model, 16, pool, &workspace, &err), err);
+        ASSERT_OK(sv_prefix_new(workspace, NULL, ids, N_TEXT, &roots[0], &err), err);
+        ASSERT_OK(sv_prefix_new(workspace, NULL, ids, 5, &roots[1], &err), err);
+        ASSERT_OK(sv_prefix_new(workspace, roots[1], ids + 5, 7, &branch, &err), err);
+        const sv_prefix *const prefixes[] = {roots[0], branch, NULL, roots[1]};
+        for (int i = 0; i < N_SESSIONS; i++) {
+            ASSERT_OK(sv_session_new(workspace, prefixes[i / 3], 60, &sessions[i], &err), err);
+            sv_prompt text = {.ids = ids + i, .n_ids = 1 + 2 * (size_t)(i % 4)};
+            ASSERT_OK(sv_session_append(sessions[i], &text, NULL, &err), err);
+        }
+        if (n_threads == 1) {
+            for (int i = 0; i < N_SESSIONS; i++) {
+                size_t length = sv_session_length(sessions[i]);
+                for (int step = 0; step < N_STEPS; step++) {
+                    int32_t id = 50 + 3 * i + 7 * step;
+                    float *row = alone + (size_t)(i * N_STEPS + step) * vocab;
+                    ASSERT_OK(sv_sessions_step(workspace, &sessions[i], &id, 1, row, &err), err);
+                }
+                sv_session_rewind(sessions[i], length);
+            }
+        }
+        for (int step = 0; step < N_STEPS + N_SESSIONS;
+             step++) { /* session i takes part in steps i ... i + N_STEPS - 1 */
+            sv_session *list[N_SESSIONS];
+            int32_t next[N_SESSIONS];
+            int who[N_SESSIONS], n = 0;
+            for (int i = 0; i < N_SESSIONS; i++) {
+                if (step < i || step >= i + N_STEPS) continue;
+                list[n] = sessions[i];
+                who[n] = i;
+                next[n++] = 50 + 3 * i + 7 * (step - i);
+            }
+            ASSERT_OK(sv_sessions_step(workspace, list, next, (size_t)n, together, &err), err);
+            for (int k = 0; k < n; k++) {
+                const float *expected_row = alone + (size_t)(who[k] * N_STEPS + step - who[k]) * vocab;
+                assert_memory_equal(together + (size_t)k * vocab, expected_row, vocab * sizeof *together);
+            }
+        }
+        for (int i = 0; i < N_SESSIONS; i++) sv_session_free(sessions[i]);
+        sv_prefix_free(branch);
+        sv_prefix_free(roots[0]);
+        sv_prefix_free(roots[1]);
+        sv_workspace_free(workspace);
+        sv_pool_free(pool);
+    }
+    free(alone);
+    free(together);
+}
+
+static void prefixes_stand_on_each_other(void **state) {
+    (void)state;
+    sv_error err;
+    sv_workspace *workspace;
+    const sv_prefix *parent = NULL;
+    sv_prefix *chain[SV_MAX_PREFIX_DEPTH], *one_more;
+    float *logits = sv_alloc_aligned(vocab, sizeof *logits);
+    ASSERT_OK(sv_workspace_new(model, 0, NULL, &workspace, &err), err);
+    for (int i = 0; i < SV_MAX_PREFIX_DEPTH; i++) { /* two tokens each: the first N_TEXT of the prompt */
+        ASSERT_OK(sv_prefix_new(workspace, parent, ids + 2 * (size_t)i, 2, &chain[i], &err), err);
+        parent = chain[i];
+        assert_int_equal(sv_prefix_length(parent), 2 * i + 2);
+    }
+    assert_int_equal(sv_prefix_new(workspace, parent, ids, 1, &one_more, &err), SV_ERR_USAGE);
+    sv_session *session;
+    ASSERT_OK(sv_session_new(workspace, parent, 200, &session, &err), err);
+    sv_prompt rest = {ids + N_TEXT, n_ids - N_TEXT, pictures, 2};
+    ASSERT_OK(sv_session_append(session, &rest, logits, &err), err);
+    expect_same(logits);
+    sv_session_free(session);
+    for (int i = SV_MAX_PREFIX_DEPTH; i-- > 0;) sv_prefix_free(chain[i]);
+    sv_workspace_free(workspace);
+    free(logits);
 }
 
 static void scores_are_those_of_reading(void **state) {
@@ -196,11 +298,11 @@ static void scores_are_those_of_reading(void **state) {
     }
     sv_session_rewind(session, n_ids);
     assert_int_equal(sv_session_score(session, expected, continuation, 0, logprobs, &err), SV_OK);
-    sv_session_free(session);
+    free_session(session);
     session = new_session(NULL, n_ids + N - 2, NULL);
     ASSERT_OK(sv_session_append(session, &(sv_prompt){ids, n_ids, pictures, 2}, NULL, &err), err);
     assert_int_equal(sv_session_score(session, expected, continuation, N, logprobs, &err), SV_ERR_INPUT);
-    sv_session_free(session);
+    free_session(session);
     free(all);
 }
 
@@ -244,7 +346,7 @@ static void generation_keeps_its_limits(void **state) {
     assert_int_equal(
         sv_session_generate(session, logits, ids, n_ids, &(sv_generate_options){.max_tokens = 1}, &g, &err),
         SV_ERR_USAGE);
-    sv_session_free(session);
+    free_session(session);
     free(logits);
 }
 
@@ -274,7 +376,7 @@ static void bad_prompts_are_refused(void **state) {
         if (!strstr(err.message, cases[i].message)) fail_msg("'%s' does not say '%s'", err.message, cases[i].message);
         assert_int_equal(sv_session_length(session), 0);
     }
-    assert_int_equal(sv_session_new(model, NULL, 4097, NULL, &none, &err), SV_ERR_INPUT);
+    assert_int_equal(sv_session_new(session->workspace, NULL, 4097, &none, &err), SV_ERR_INPUT);
     assert_null(none);
     int32_t *expanded, marks[] = {1, sv_model_get_config(model)->image_token, 2};
     size_t n;
@@ -282,13 +384,14 @@ static void bad_prompts_are_refused(void **state) {
     ASSERT_OK(sv_prompt_expand(model, marks, 3, pictures, 1, &expanded, &n, &err), err);
     assert_int_equal(n, 34);
     free(expanded);
-    sv_session_free(session);
+    free_session(session);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_shared_prefix_changes_nothing), cmocka_unit_test(pieces_and_rewinding_change_nothing),
         cmocka_unit_test(threads_change_nothing),          cmocka_unit_test(sessions_run_beside_each_other),
+        cmocka_unit_test(batches_change_nothing),          cmocka_unit_test(prefixes_stand_on_each_other),
         cmocka_unit_test(scores_are_those_of_reading),     cmocka_unit_test(generation_keeps_its_limits),
         cmocka_unit_test(bad_prompts_are_refused)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
