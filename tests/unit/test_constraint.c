@@ -181,7 +181,8 @@ static void check_permitted(const sv_constraint *c, const sv_answer_schema *sche
                             const sv_answer_state *state, size_t n_left) {
     size_t n_words = sv_constraint_n_words(c), n = 0;
     uint64_t *scratch = sv_calloc(n_words, sizeof *scratch);
-    const uint64_t *permitted = sv_constraint_permitted(c, state, n_left, scratch);
+    bool limited, expected = false;
+    const uint64_t *permitted = sv_constraint_permitted(c, state, n_left, scratch, &limited);
     for (int32_t id = 0; id < sv_tokenizer_n_ids(t); id++) {
         size_t len;
         const char *bytes = sv_tokenizer_bytes(t, id, &len);
@@ -189,12 +190,16 @@ static void check_permitted(const sv_constraint *c, const sv_answer_schema *sche
         sv_answer_state after = *state;
         bool fits = len > 0 && sv_tokenizer_special(t, name) != id;
         for (size_t i = 0; fits && i < len; i++) fits = sv_answer_step(schema, &after, (unsigned char)bytes[i]);
-        if (fits) fits = sv_constraint_n_needed(c, &after) <= n_left - 1;
+        if (fits && sv_constraint_n_needed(c, &after) > n_left - 1) {
+            fits = false;
+            expected = true;
+        }
         if (fits != (permitted[id / 64] >> (id % 64) & 1)) fail_msg("token '%s' with %zu left: %d", name, n_left, fits);
         free(name);
         n += fits;
     }
     if (!sv_answer_complete(state)) assert_true(n > 0);
+    assert_int_equal(limited, expected);
     free(scratch);
 }
 
@@ -313,7 +318,7 @@ static void imagine(uint64_t seed, uint64_t step, const sv_tokenizer *t, int n_i
 }
 
 typedef struct tally {
-    int n_answers, n_at_limit;
+    int n_answers, n_at_limit, n_hurried; /* hurried: made to end by the limit */
     size_t least;
     double seconds;
     size_t n_steps;
@@ -343,10 +348,10 @@ static void write_answer(const sv_tokenizer *t, const sv_answer_form *form, cons
         counts->n_steps++;
     }
     ASSERT_OK(sv_generator_finish(g, &made, &err), err);
-    assert_true(made.stopped);
     assert_true(made.n_ids <= max_tokens);
     check_answer(form, made.text, made.text_len);
     counts->n_answers++;
+    counts->n_hurried += !made.stopped;
     counts->n_at_limit += made.n_ids == max_tokens;
     sv_generation_free(&made);
     sv_generator_free(g);
@@ -380,10 +385,57 @@ static void answers_are_always_whole(void **state) {
     for (size_t f = 0; f < SV_COUNT(form_names); f++) {
         tally counts = {0};
         check_form(tokenizer, form_names[f], 180, 600, &counts);
-        print_message("%-18s %d answers, %d at the limit; at least %zu tokens\n", form_names[f], counts.n_answers,
-                      counts.n_at_limit, counts.least);
-        assert_true(counts.n_at_limit > 20 && counts.n_at_limit < counts.n_answers);
+        print_message("%-18s %d answers, %d at the limit, %d hurried; at least %zu tokens\n", form_names[f],
+                      counts.n_answers, counts.n_at_limit, counts.n_hurried, counts.least);
+        assert_true(counts.n_hurried > 20 && counts.n_hurried < counts.n_answers);
     }
+}
+
+/* An answer as models write it, in the tokens in which its text is encoded: the form must not stand in its way. */
+static void check_natural_tokens(const sv_tokenizer *t) {
+    static const char *const texts[][2] = {
+        {"fine",
+         "```json\n{\n  \"reasoning_text\": \"Alpha (8\u201313 Hz) fills > 50 % of the epoch; \\\"blinks\\\" are "
+         "seen.\\nChin tone is high.\",\n  \"applicable_rules\": [\"W.1\", \"W.2\"],\n  \"sleep_stage\": "
+         "\"W\"\n}\n```"},
+        {"fine", "{\"reasoning_text\": \"\", \"applicable_rules\": [], \"sleep_stage\": \"N3\"}"},
+        {"coarse",
+         "```json\n{\n    \"applicable_rules\": [\n        \"MBM.1\",\n        \"N2.1\"\n    ],\n    "
+         "\"sleep_stage\": \"N2\"\n}\n```"},
+        {"stage-first",
+         "```json\n{\n  \"sleep_stage\": \"R\",\n  \"applicable_rules\": [\"R.2\"],\n  "
+         "\"reasoning_text\": \"Chin tone is low.\"\n}\n```"}};
+    for (size_t i = 0; i < SV_COUNT(texts); i++) {
+        sv_error err;
+        sv_answer_form form;
+        sv_constraint *c;
+        sv_answer_state s;
+        int32_t *ids;
+        size_t n;
+        bool limited;
+        sv_answer_form_make(texts[i][0], &form);
+        ASSERT_OK(sv_constraint_new(&form.schema, t, &c, &err), err);
+        ASSERT_OK(sv_tokenizer_encode(t, texts[i][1], strlen(texts[i][1]), true, &ids, &n, &err), err);
+        uint64_t *scratch = sv_calloc(sv_constraint_n_words(c), sizeof *scratch);
+        sv_answer_begin(&s);
+        for (size_t k = 0; k < n; k++) {
+            size_t len;
+            const char *bytes = sv_tokenizer_bytes(t, ids[k], &len);
+            const uint64_t *set = sv_constraint_permitted(c, &s, 1000, scratch, &limited);
+            if (!(set[ids[k] / 64] >> (ids[k] % 64) & 1))
+                fail_msg("token %zu '%.*s' of %s", k, (int)len, bytes, texts[i][1]);
+            assert_true(sv_constraint_read(c, &s, bytes, len));
+        }
+        assert_true(sv_answer_complete(&s));
+        free(scratch);
+        free(ids);
+        sv_constraint_free(c);
+    }
+}
+
+static void natural_tokens_are_permitted(void **state) {
+    (void)state;
+    check_natural_tokens(tokenizer);
 }
 
 static void a_begun_answer_is_gone_on_with(void **state) {
@@ -437,12 +489,14 @@ static void the_real_vocabulary(void **state) {
     ASSERT_OK(sv_tokenizer_load(folder, &t, &err), err);
     snprintf(command, sizeof command, "rm -r %s", folder);
     assert_int_equal(system(command), 0);
+    check_natural_tokens(t);
     for (size_t f = 0; f < SV_COUNT(form_names); f++) {
         tally counts = {0};
         check_form(t, form_names[f], 5, 70, &counts);
-        print_message("%-18s %d answers, %d at the limit; at least %zu tokens; %.2f ms a step with the choice\n",
-                      form_names[f], counts.n_answers, counts.n_at_limit, counts.least,
-                      1e3 * counts.seconds / (double)counts.n_steps);
+        print_message(
+            "%-18s %d answers, %d at the limit, %d hurried; at least %zu tokens; %.2f ms a step with the choice\n",
+            form_names[f], counts.n_answers, counts.n_at_limit, counts.n_hurried, counts.least,
+            1e3 * counts.seconds / (double)counts.n_steps);
     }
     sv_tokenizer_free(t);
 }
@@ -455,6 +509,7 @@ int main(void) {
         cmocka_unit_test(completions_complete),
         cmocka_unit_test(permitted_tokens_are_those_that_go_on),
         cmocka_unit_test(answers_are_always_whole),
+        cmocka_unit_test(natural_tokens_are_permitted),
         cmocka_unit_test(a_begun_answer_is_gone_on_with),
         cmocka_unit_test(the_real_vocabulary),
     };
