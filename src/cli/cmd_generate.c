@@ -236,7 +236,7 @@ static sv_status print_json(const job *j, sv_error *err) {
         json_pack("{s:s%, s:s, s:s?, s:o, s:{s:I, s:I, s:I}}", "text", g->text, g->text_len, "finish_reason",
                   g->stopped ? "stop" : "length", "stop_string", g->stop_string < 0 ? NULL : j->o.stop[g->stop_string],
                   "tokens", tokens, "usage", "prompt_tokens", (json_int_t)j->n_ids, "completion_tokens",
-                  (json_int_t)g->n_ids, "total_tokens", (json_int_t)(j->n_ids + g->n_ids));
+                  (json_int_t)g->n_ids, "total_tokens", (json_int_t)j->n_ids + (json_int_t)g->n_ids);
     if (root && j->o.n_top >= 0) json_object_set_new(root, "logprobs", logprob_list(j));
     int failed = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
     if (!failed) putchar('\n');

@@ -39,13 +39,12 @@ sv_status sv_continuations_load(const char *path, const sv_tokenizer *tokenizer,
     sv_status status = sv_json_load(path, &root, err);
     if (status != SV_OK) return status;
     size_t n = json_array_size(root);
-    out->items = sv_calloc(n, sizeof *out->items);
-    if (!json_is_array(root) || n == 0) {
+    if (n == 0) {
         status = sv_fail(err, SV_ERR_INPUT, "%s: expected a JSON list of continuations", path);
-    } else if (!out->items) {
+    } else if (!(out->items = sv_calloc(n, sizeof *out->items))) {
         status = sv_fail_memory(err, "continuations", n * sizeof *out->items);
     }
-    for (size_t i = 0; status == SV_OK && i < n; i++) {
+    for (size_t i = 0; out->items && status == SV_OK && i < n; i++) {
         status = read_one(json_array_get(root, i), tokenizer, &out->items[out->n++], err);
         if (status != SV_OK) sv_error_prefix(err, "%s: continuation %zu", path, i + 1);
         out->longest = SV_MAX(out->longest, out->items[i].n_ids);

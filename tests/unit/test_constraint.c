@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "model/generator.h"
+#include "model/sampler.h"
 #include "stage/answer.h"
 #include "stage/answer_form.h"
 
@@ -205,6 +206,7 @@ static void check_permitted(const sv_constraint *c, const sv_answer_schema *sche
 
 static void permitted_tokens_are_those_that_go_on(void **state) {
     (void)state;
+    int n_sets = 0;
     for (size_t f = 0; f < SV_COUNT(form_names); f++) {
         sv_error err;
         sv_answer_form form;
@@ -219,6 +221,7 @@ static void permitted_tokens_are_those_that_go_on(void **state) {
                 check_permitted(c, &form.schema, tokenizer, &s, 1000);
                 check_permitted(c, &form.schema, tokenizer, &s, needed);
                 check_permitted(c, &form.schema, tokenizer, &s, needed + round);
+                n_sets += 3;
                 for (uint64_t k = 0; k < 2000; k++) { /* a random byte that fits, else the shortest way */
                     unsigned char byte = (unsigned char)(sv_random_unit(round, i * 2000 + k) * 256);
                     if (sv_answer_step(&form.schema, &s, byte)) break;
@@ -229,6 +232,7 @@ static void permitted_tokens_are_those_that_go_on(void **state) {
         }
         sv_constraint_free(c);
     }
+    print_message("%d sets compared\n", n_sets);
 }
 
 /* From any state the shortest completion completes, and no state needs more than the bound. */
@@ -475,6 +479,63 @@ static void a_begun_answer_is_gone_on_with(void **state) {
     sv_constraint_free(c);
 }
 
+static double milliseconds(clock_t begin, int n) { return 1e3 * (double)(clock() - begin) / CLOCKS_PER_SEC / n; }
+
+/* What a step costs, printed for docs/modules/generation.md. */
+static void print_costs(const sv_tokenizer *t) {
+    static const char *const begun[] = {"",
+                                        "```json\n{\n  ",
+                                        "{\"reasoning_text\": \"abc",
+                                        "{\"reasoning_text\": \"abc\\",
+                                        "{\"reasoning_text\":\"\",\"applicable_rules\": [\"N",
+                                        "{\"reasoning_text\":\"\",\"applicable_rules\": [\"W.1\""};
+    enum { N = 10 };
+    sv_error err;
+    sv_answer_form form;
+    sv_constraint *c;
+    clock_t begin = clock();
+    sv_answer_form_make("fine", &form);
+    ASSERT_OK(sv_constraint_new(&form.schema, t, &c, &err), err);
+    print_message("a constraint: %.0f ms\n", milliseconds(begin, 1));
+    uint64_t *scratch = sv_calloc(sv_constraint_n_words(c), sizeof *scratch);
+    for (size_t i = 0; i < SV_COUNT(begun); i++) {
+        sv_answer_state s;
+        bool limited;
+        double ms[2];
+        sv_answer_begin(&s);
+        assert_true(sv_constraint_read(c, &s, begun[i], strlen(begun[i])));
+        size_t n_left[] = {100000, sv_constraint_n_needed(c, &s)};
+        for (int near = 0; near < 2; near++) {
+            begin = clock();
+            for (int k = 0; k < N; k++) sv_constraint_permitted(c, &s, n_left[near], scratch, &limited);
+            ms[near] = milliseconds(begin, N);
+        }
+        print_message("permitted %.3f ms, at the limit %.3f ms, after %s\n", ms[0], ms[1], begun[i]);
+    }
+    free(scratch);
+    sv_constraint_free(c);
+    static const sv_sampling settings[] = {
+        {.repetition_penalty = 1.05F},
+        {.temperature = 1, .repetition_penalty = 1.05F},
+        {.temperature = 0.7F, .top_k = 20, .top_p = 0.8F, .repetition_penalty = 1.05F},
+        {.temperature = 1, .top_p = 0.99F, .repetition_penalty = 1.05F}};
+    int n_ids = sv_tokenizer_n_ids(t);
+    float *logits = sv_calloc((size_t)n_ids, sizeof *logits);
+    for (int i = 0; i < n_ids; i++) { /* about normal, of standard deviation 2.8 */
+        for (uint64_t k = 0; k < 6; k++) logits[i] += 4 * (float)sv_random_unit(k, (uint64_t)i);
+    }
+    for (size_t i = 0; i < SV_COUNT(settings); i++) {
+        sv_sampler *s;
+        ASSERT_OK(sv_sampler_new(&settings[i], n_ids, &s, &err), err);
+        begin = clock();
+        for (uint64_t k = 0; k < N; k++) sv_sampler_choose(s, logits, NULL, k);
+        print_message("temperature %.1f, top-k %d, top-p %.2f: %.3f ms\n", (double)settings[i].temperature,
+                      settings[i].top_k, (double)settings[i].top_p, milliseconds(begin, N));
+        sv_sampler_free(s);
+    }
+    free(logits);
+}
+
 /* 151,643 tokens, many of them over several elements of an answer. */
 static void the_real_vocabulary(void **state) {
     (void)state;
@@ -490,6 +551,7 @@ static void the_real_vocabulary(void **state) {
     snprintf(command, sizeof command, "rm -r %s", folder);
     assert_int_equal(system(command), 0);
     check_natural_tokens(t);
+    print_costs(t);
     for (size_t f = 0; f < SV_COUNT(form_names); f++) {
         tally counts = {0};
         check_form(t, form_names[f], 5, 70, &counts);
