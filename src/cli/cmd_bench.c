@@ -1,5 +1,7 @@
 /* cmd_bench.c - `sleepvlm bench`: where the time goes on this machine, beside a ceiling measured in the same run. */
+#include <ctype.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/make_model.h"
 #include "cli/model_path.h"
 #include "psg/filter.h"
 #include "psg/filter_bench.h"
@@ -212,7 +215,8 @@ static sv_status bench_questions(bench *b, const sv_embedding *embeddings, bool 
     sv_status s = sv_stage_prompt_load(sv_model_folder(b->model), NULL, &prompt, err);
     if (s) return s;
     if (!coarse || prompt.stage_first) {
-        s = sv_examiner_new(b->model, &prompt, coarse, NULL, &examiner, err);
+        s = sv_examiner_new(b->model, &prompt, coarse, &examiner, err);
+        if (!s) s = sv_examiner_prepare(examiner, NULL, err);
         if (!s) s = sv_desk_new(examiner, N_SLOTS, (size_t)embeddings->n_tokens, NULL, &desk, err);
         if (!s) s = ask_all(b, desk, embeddings, coarse, err);
     }
@@ -314,31 +318,17 @@ static sv_status run_all(bench *b, const char *model, const char *recording, int
     return s;
 }
 
-static int run(int argc, char **argv) {
-    static const struct option options[] = {{"model", required_argument, 0, 'm'},
-                                            {"threads", required_argument, 0, 't'},
-                                            {"json", no_argument, 0, 'j'},
-                                            {"help", no_argument, 0, 'h'},
-                                            {0}};
-    const char *model = "nano";
-    int letter, n_threads = 0;
-    bool json = false;
-    optind = 1;
-    while ((letter = getopt_long(argc, argv, "m:t:h", options, NULL)) != -1) {
-        switch (letter) {
-            case 'm': model = optarg; break;
-            case 't':
-                if (sv_cli_parse_threads(&sv_cmd_bench, optarg, &n_threads)) return sv_exit_code(SV_ERR_USAGE);
-                break;
-            case 'j': json = true; break;
-            case 'h': return sv_cli_help(&sv_cmd_bench);
-            default: return sv_cli_usage(&sv_cmd_bench, "the option is not known or lacks its value");
-        }
-    }
-    if (argc - optind > 1) return sv_cli_usage(&sv_cmd_bench, "at most one recording, found %d", argc - optind);
+static int make(const sv_make_model_options *options, int n_rest) {
+    sv_error err;
+    if (n_rest) return sv_cli_usage(&sv_cmd_bench, "--make-model takes no recording");
+    if (!options->folder) return sv_cli_usage(&sv_cmd_bench, "--make-model needs --output DIR");
+    return sv_make_model(options, &err) ? sv_cli_fail(&sv_cmd_bench, &err) : 0;
+}
+
+static int measure(const char *model, const char *recording, int n_threads, bool json) {
     bench b = {.rows = json_array()};
     sv_error err;
-    sv_status s = run_all(&b, model, optind < argc ? argv[optind] : NULL, n_threads, &err);
+    sv_status s = run_all(&b, model, recording, n_threads, &err);
     if (!s) print_table(&b, json);
     sv_model_free(b.model);
     free(b.pictures);
@@ -347,11 +337,62 @@ static int run(int argc, char **argv) {
     return s ? sv_cli_fail(&sv_cmd_bench, &err) : 0;
 }
 
+static int parse_seed(const char *text, uint64_t *out) {
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno || *end || !isdigit((unsigned char)text[0])) {
+        return sv_cli_usage(&sv_cmd_bench, "--seed must be a whole number, found '%s'", text);
+    }
+    *out = value;
+    return 0;
+}
+
+static int run(int argc, char **argv) {
+    static const struct option options[] = {{"model", required_argument, 0, 'm'},
+                                            {"threads", required_argument, 0, 't'},
+                                            {"make-model", required_argument, 0, 'M'},
+                                            {"output", required_argument, 0, 'o'},
+                                            {"dtype", required_argument, 0, 'd'},
+                                            {"seed", required_argument, 0, 's'},
+                                            {"tokenizer", required_argument, 0, 'T'},
+                                            {"json", no_argument, 0, 'j'},
+                                            {"help", no_argument, 0, 'h'},
+                                            {0}};
+    sv_make_model_options made = {.seed = 1};
+    const char *model = "nano";
+    int letter;
+    bool for_made = false; /* an option that only --make-model has */
+    optind = 1;
+    while ((letter = getopt_long(argc, argv, "m:t:o:h", options, NULL)) != -1) {
+        int bad = 0;
+        for_made |= strchr("odsT", letter) != NULL;
+        switch (letter) {
+            case 'm': model = optarg; break;
+            case 't': bad = sv_cli_parse_threads(&sv_cmd_bench, optarg, &made.n_threads); break;
+            case 'M': made.shape = optarg; break;
+            case 'o': made.folder = optarg; break;
+            case 'd': made.dtype = optarg; break;
+            case 's': bad = parse_seed(optarg, &made.seed); break;
+            case 'T': made.tokenizer_folder = optarg; break;
+            case 'j': made.json = true; break;
+            case 'h': return sv_cli_help(&sv_cmd_bench);
+            default: return sv_cli_usage(&sv_cmd_bench, "the option is not known or lacks its value");
+        }
+        if (bad) return bad;
+    }
+    if (made.shape) return make(&made, argc - optind);
+    if (for_made) return sv_cli_usage(&sv_cmd_bench, "--output, --dtype, --seed and --tokenizer need --make-model");
+    if (argc - optind > 1) return sv_cli_usage(&sv_cmd_bench, "at most one recording, found %d", argc - optind);
+    return measure(model, optind < argc ? argv[optind] : NULL, made.n_threads, made.json);
+}
+
 const sv_command sv_cmd_bench = {
     .name = "bench",
-    .summary = "where the time goes on this machine",
+    .summary = "where the time goes on this machine; random models of any size to try",
     .help =
         "Usage: sleepvlm bench [OPTION]... [RECORDING.edf]\n"
+        "       sleepvlm bench --make-model SHAPE -o DIR [--dtype TYPE]\n"
         "\n"
         "Measures, as medians over changing data: the model's start, the picture, the vision tower, a question; beside "
         "them\n"
@@ -359,5 +400,16 @@ const sv_command sv_cmd_bench = {
         "\n"
         "  -m, --model NAME|DIR  model (default nano)\n"
         "  -t, --threads N       threads for the recording (default: one per core)\n"
-        "      --json            print a JSON array\n",
+        "      --json            print JSON\n"
+        "\n"
+        "With --make-model nothing is measured: a model with random weights is written, to try loading, memory and\n"
+        "speed with. Its answers mean nothing.\n"
+        "\n"
+        "      --make-model SHAPE  tiny: two layers (1 MB); nano: as the embedded model (9 MB);\n"
+        "                          3b: Qwen2.5-VL-3B, as the published system (7.5 GB; 3.4 GB in w4a16);\n"
+        "                          7b: Qwen2.5-VL-7B (17 GB; 7.1 GB in w4a16)\n"
+        "  -o, --output DIR        the folder, which must not be there yet\n"
+        "      --dtype TYPE        bf16 (default), f16, f32, or w4a16: four-bit weights as AutoRound writes them\n"
+        "      --seed N            other weights (default 1)\n"
+        "      --tokenizer DIR     copy the tokenizer of this folder (default: one made by rule, of the same size)\n",
     .run = run};
