@@ -14,7 +14,7 @@
 
 typedef struct sv_prefix_tree sv_prefix_tree;
 
-/* Multiply-adds of reading a piece from which a file is quicker than computing: about a second of one core. */
+/* Multiply-adds of reading a piece from which a file pays for its place: some seconds of one core. */
 #define SV_PREFIX_STORE_MIN_COST 1e11
 
 typedef struct sv_prefix_tree_options {
