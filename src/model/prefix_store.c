@@ -12,6 +12,7 @@
 #include <gnu/libc-version.h>
 #endif
 
+#include "base/build_id.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -79,8 +80,10 @@ static const char *libc_version(void) {
 static void write_key(const sv_prefix_store *store, size_t n_parent, const int32_t *ids, size_t n_ids, sv_strbuf *out) {
     static const char *const roundings[] = {"none", "bf16", "f16"};
     const sv_text_config *t = &store->model->config.text;
-    sv_strbuf_printf(out, "sleepvlm prefix, format %d\nversion %s\ncompiler %s\nlibc %s\nmodel %s\nrounding %s\n",
-                     FORMAT_VERSION, sv_version(), __VERSION__, libc_version(), store->model_key,
+    char build[SV_BUILD_ID_SIZE];
+    sv_build_id(build);
+    sv_strbuf_printf(out, "sleepvlm prefix, format %d\nversion %s\nbuild %s\nlibc %s\nmodel %s\nrounding %s\n",
+                     FORMAT_VERSION, sv_version(), build, libc_version(), store->model_key,
                      roundings[store->model->rounding]);
     sv_strbuf_printf(out, "instructions %s of", sv_isa_name(sv_isa_current()));
     for (int isa = 0; isa < SV_N_ISAS; isa++) {

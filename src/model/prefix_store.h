@@ -1,11 +1,12 @@
 /*
  * prefix_store.h - prefixes on disk: keys and values that one run has computed serve the next.
  *
- * A file begins with its whole key as text: version of the format and of the program, compiler, C library, the
- * caller's key of the model, rounding, instruction sets (results differ between them in the last bit), the sizes of the
- * network, then all token ids from the beginning. Keys, values and a SHA-256 of everything follow. Its name is the
- * SHA-256 of the key. A file is used only when it belongs to the user, has exactly the expected size, begins with
- * exactly the expected key and has the right digest; anything else counts as not there. Bits are those of computing.
+ * A file begins with its whole key as text: version of the format and of the program, its build (the linker's hash of
+ * it), C library, the caller's key of the model, rounding, instruction sets (results differ between them in the last
+ * bit), the sizes of the network; then all token ids from the beginning. Keys, values and a SHA-256 of everything
+ * follow. Its name is the SHA-256 of the key. A file is used only when it belongs to the user, has exactly the expected
+ * size, begins with exactly the expected key and has the right digest; anything else counts as not there. Bits are
+ * those of computing.
  *
  * The digest finds damage. It is no signature: who can write as the user can write wrong numbers.
  */
