@@ -13,6 +13,8 @@
 
 #define ANSWER_TOKENS 250      /* of a usual answer with rationale */
 #define MAX_ANSWER_TOKENS 1024 /* for which there must be room */
+#define WORK_ROWS 512          /* of a prompt that is read (workspace.c) */
+#define KEPT_PICTURES 66       /* embedded at a time (ask.c) */
 #define NIGHT_EPOCHS 960       /* 8 hours */
 
 static void add_problem(sv_model_report *r, const sv_error *err) {
@@ -82,6 +84,19 @@ static void read_prompt(sv_model_report *r, const char *prompt_path) {
     if (sv_stage_prompt_length(&r->prompt, r->tokenizer, &r->config, &r->length, &err) != SV_OK) add_problem(r, &err);
 }
 
+static void plan_memory(sv_model_report *r, int n_threads) {
+    const sv_prompt_length *l = &r->length;
+    const sv_memory_wish wish = {.weight_bytes = r->weight_bytes,
+                                 .n_prefix = l->shared,
+                                 .n_own = l->suffix + MAX_ANSWER_TOKENS,
+                                 .n_sequences = SV_PROBE_BATCH,
+                                 .n_rows = WORK_ROWS,
+                                 .picture_tokens = l->picture,
+                                 .n_pictures = KEPT_PICTURES,
+                                 .n_threads = n_threads ? n_threads : sv_n_cores()};
+    sv_memory_plan_make(&r->config, &wish, &r->memory);
+}
+
 static void count_work(sv_model_report *r) {
     const sv_prompt_length *l = &r->length;
     if (l->total == 0) return;
@@ -139,6 +154,7 @@ sv_status sv_model_report_make(const char *folder, const sv_model_report_options
     read_weights(out);
     read_tokenizer(out);
     read_prompt(out, options->prompt_path);
+    plan_memory(out, options->n_threads);
     count_work(out);
     if (options->probe) estimate_time(out, options->n_threads);
     if (!out->problems.failed) return SV_OK;
@@ -278,17 +294,20 @@ static void put_prompt(const sv_model_report *r, sv_strbuf *out) {
 }
 
 static void put_memory(const sv_model_report *r, sv_strbuf *out) {
-    double token = sv_cache_bytes_per_token(&r->config.text);
-    char n[SV_QUANTITY_SIZE], remark[96];
+    const sv_memory_plan *m = &r->memory;
+    char n[SV_QUANTITY_SIZE], all[SV_QUANTITY_SIZE], remark[96];
     sv_info_table table;
     sv_info_table_start(&table, "Memory|Size|", "lrl");
-    put_row(&table, "weights", sv_put_bytes(n, r->weight_bytes), "mapped from the file");
-    put_row(&table, "keys and values", sv_put_bytes(n, token), "a token");
+    put_row(&table, "weights", sv_put_bytes(n, m->weights), "mapped from the file");
+    put_row(&table, "keys and values", sv_put_bytes(n, m->per_token), "a token");
     if (r->length.total) {
-        put_row(&table, "shared prefix", sv_put_bytes(n, token * (double)r->length.shared), "once");
-        snprintf(remark, sizeof remark, "%zu + %d tokens, for each epoch computed at the same time", r->length.suffix,
-                 MAX_ANSWER_TOKENS);
-        put_row(&table, "epoch", sv_put_bytes(n, token * (double)(r->length.suffix + MAX_ANSWER_TOKENS)), remark);
+        put_row(&table, "shared prefix", sv_put_bytes(n, m->prefix), "once");
+        snprintf(remark, sizeof remark, "with room for an answer of %d tokens", MAX_ANSWER_TOKENS);
+        put_row(&table, "question", sv_put_bytes(n, m->sequence), remark);
+        put_row(&table, "work space", sv_put_bytes(n, m->copied + m->work + m->pictures), "");
+        snprintf(remark, sizeof remark, "with %d questions at a time; %s besides the weights", SV_PROBE_BATCH,
+                 sv_put_bytes(all, m->all_but_mapped));
+        put_row(&table, "together", sv_put_bytes(n, m->all), remark);
     }
     sv_info_table_end(&table, out);
 }
@@ -397,7 +416,13 @@ static json_t *question_json(const sv_model_report *r, bool *ok) {
 }
 
 static json_t *cost_json(const sv_model_report *r, bool *ok) {
-    double token = sv_cache_bytes_per_token(&r->config.text);
+    const number memory[] = {{"weights", r->memory.weights},
+                             {"kv_per_token", r->memory.per_token},
+                             {"shared_prefix", r->memory.prefix},
+                             {"question", r->memory.sequence},
+                             {"work_space", r->memory.copied + r->memory.work + r->memory.pictures},
+                             {"questions_at_a_time", SV_PROBE_BATCH},
+                             {"together", r->memory.all}};
     const number work[] = {{"picture", sv_work_sum(r->work_picture)},
                            {"question", sv_work_sum(r->work_question)},
                            {"answer", sv_work_sum(r->work_answer)},
@@ -414,7 +439,7 @@ static json_t *cost_json(const sv_model_report *r, bool *ok) {
                             {"write_batch", r->speed.batch},
                             {"threads", r->speed.n_threads}};
     json_t *object = json_object();
-    sv_info_set(object, "kv_bytes_per_token", json_integer((json_int_t)token), ok);
+    sv_info_set(object, "memory_bytes", numbers(memory, r->length.total ? SV_COUNT(memory) : 2, ok), ok);
     if (r->length.total) sv_info_set(object, "flop", numbers(work, SV_COUNT(work), ok), ok);
     if (r->probed) {
         sv_info_set(object, "estimated_seconds", numbers(time, SV_COUNT(time), ok), ok);

@@ -50,7 +50,7 @@ assert nano["parameters"] == 4686848 == nano["text"]["parameters"] + nano["visio
 assert nano["weights"]["types"]["BF16"]["bytes"] == 2 * 4686848 == nano["weights"]["bytes"], nano["weights"]
 assert nano["question"]["tokens"] == 600 == nano["question"]["shared_tokens"] + nano["question"]["rest_tokens"], nano
 assert nano["question"]["picture_tokens"] == 32 and tiny["question"]["picture_tokens"] == 128
-assert nano["cost"]["kv_bytes_per_token"] == 4 * 2 * 64 * 4, nano["cost"]
+assert nano["cost"]["memory_bytes"]["kv_per_token"] == 4 * 2 * 64 * 4, nano["cost"]
 assert "estimated_seconds" not in nano["cost"] and nano["problems"] == [] and nano["tokenizer"]["special"] == 14
 assert tiny["weights"]["quantisation"] == {"method": "auto-round", "bits": 4, "group": 128}, tiny["weights"]
 assert tiny["generation"]["repetition_penalty"] == 1.05
