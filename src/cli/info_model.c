@@ -11,6 +11,7 @@
 #include "model/model_tensors.h"
 #include "model/tokenizer_check.h"
 
+#define PUBLISHED_TOKENS 2714  /* of the published system prompt, where there is none */
 #define ANSWER_TOKENS 250      /* of a usual answer with rationale */
 #define MAX_ANSWER_TOKENS 1024 /* for which there must be room */
 #define WORK_ROWS 512          /* of a prompt that is read (workspace.c) */
@@ -74,14 +75,21 @@ static void read_tokenizer(sv_model_report *r) {
 
 static void read_prompt(sv_model_report *r, const char *prompt_path) {
     sv_error err;
-    if (!prompt_path && !folder_has(r->path, "prompt.txt")) return;
-    if (sv_stage_prompt_load(r->path, prompt_path, &r->prompt, &err) != SV_OK) {
+    sv_stage_prompt none = {.system = (char[]){""}};
+    r->has_prompt = prompt_path || folder_has(r->path, "prompt.txt");
+    if (r->has_prompt && sv_stage_prompt_load(r->path, prompt_path, &r->prompt, &err) != SV_OK) {
         add_problem(r, &err);
         return;
     }
-    r->has_prompt = true;
     if (!r->tokenizer) return;
-    if (sv_stage_prompt_length(&r->prompt, r->tokenizer, &r->config, &r->length, &err) != SV_OK) add_problem(r, &err);
+    const sv_stage_prompt *prompt = r->has_prompt ? &r->prompt : &none;
+    if (sv_stage_prompt_length(prompt, r->tokenizer, &r->config, &r->length, &err) != SV_OK) {
+        add_problem(r, &err);
+    } else if (!r->has_prompt) {
+        r->length.system += PUBLISHED_TOKENS;
+        r->length.shared += PUBLISHED_TOKENS;
+        r->length.total += PUBLISHED_TOKENS;
+    }
 }
 
 static void plan_memory(sv_model_report *r, int n_threads) {
@@ -277,19 +285,21 @@ static void put_prompt(const sv_model_report *r, sv_strbuf *out) {
     const sv_prompt_length *l = &r->length;
     char n[SV_QUANTITY_SIZE], remark[96];
     sv_info_table table;
-    if (!r->has_prompt) {
-        sv_strbuf_puts(out, "\nQuestion\n  no prompt.txt in the folder: name the system prompt by --prompt FILE\n");
-        return;
-    }
     if (l->total == 0) return;
     sv_info_table_start(&table, "Question|Tokens|", "lrl");
-    snprintf(remark, sizeof remark, "%zu bytes", r->prompt.system_len);
+    if (r->has_prompt) {
+        snprintf(remark, sizeof remark, "%zu bytes", r->prompt.system_len);
+    } else {
+        snprintf(remark, sizeof remark, "assumed as published: there is no prompt.txt, name yours by --prompt FILE");
+    }
     put_row(&table, "system prompt", sv_put_count(n, (double)l->system), remark);
     put_row(&table, "shared prefix", sv_put_count(n, (double)l->shared), "computed once for a night");
     snprintf(remark, sizeof remark, "three pictures of %zu, the words between", l->picture);
     put_row(&table, "rest", sv_put_count(n, (double)l->suffix), remark);
     put_row(&table, "together", sv_put_count(n, (double)l->total),
-            r->prompt.stage_first ? "the answer begins with the stage" : "the answer begins with the rationale");
+            !r->has_prompt          ? ""
+            : r->prompt.stage_first ? "the answer begins with the stage"
+                                    : "the answer begins with the rationale");
     sv_info_table_end(&table, out);
 }
 
@@ -409,9 +419,11 @@ static json_t *question_json(const sv_model_report *r, bool *ok) {
                             {"rest_tokens", (double)l->suffix},
                             {"tokens", (double)l->total},
                             {"picture_tokens", (double)l->picture}};
-    if (!r->has_prompt || l->total == 0) return json_null();
+    if (l->total == 0) return json_null();
     json_t *object = numbers(items, SV_COUNT(items), ok);
-    sv_info_set(object, "answer_order", json_string(r->prompt.stage_first ? "stage_first" : "rationale_first"), ok);
+    sv_info_set(object, "system_tokens_assumed", json_boolean(!r->has_prompt), ok);
+    if (r->has_prompt)
+        sv_info_set(object, "answer_order", json_string(r->prompt.stage_first ? "stage_first" : "rationale_first"), ok);
     return object;
 }
 

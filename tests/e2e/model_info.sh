@@ -65,7 +65,8 @@ status 0 info --no-probe -p "$work/prompt.txt" nano
 has "$work/out" '55 bytes'
 rm "$work/tiny-f16/prompt.txt"
 status 0 info "$work/tiny-f16"
-has "$work/out" 'no prompt.txt in the folder'
+has "$work/out" 'there is no prompt.txt'
+has "$work/out" '2,714'
 
 echo "-- damage"
 rm "$work/tiny-f16/tokenizer.json"
@@ -85,6 +86,22 @@ status 1 info "$work/empty"
 has "$work/err" 'config.json'
 status 1 info "$work/none"
 status 2 info -t 0 nano
+
+adapter=$SHARED/golden/training/lora-phase1/adapter
+if [[ -e $adapter ]]; then
+    status 0 info "$adapter"
+    has "$work/out" 'rank      4, alpha 8'
+    has "$work/out" '28 matrices of the decoder, 16 of the vision tower'
+    status 0 info --json "$adapter"
+    has "$work/out" '"kind":"adapter"'
+    has "$work/out" '"parameters":22384'
+    mkdir "$work/adapter"
+    cp "$adapter/adapter_config.json" "$work/adapter"
+    status 1 info "$work/adapter"
+    has "$work/err" 'adapter_model.safetensors'
+else
+    echo "skip: $adapter is not there"
+fi
 
 echo "-- making models"
 status 2 bench --make-model 13b -o "$work/x"
