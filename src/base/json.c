@@ -5,12 +5,28 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/utf8.h"
+
+/* The string that ends at or before `at`: Jansson does not say which key is doubled. Inexact for keys with quotes. */
+static const char *key_before(const char *text, size_t at, int *len) {
+    *len = 0;
+    while (at > 0 && text[at - 1] != '"') at--;
+    size_t end = at ? at - 1 : 0, begin = end;
+    while (begin > 0 && text[begin - 1] != '"') begin--;
+    *len = (int)SV_MIN(end - begin, (size_t)200);
+    return text + begin;
+}
 
 static sv_status parse(const char *text, size_t len, size_t flags, const char *name, json_t **out, sv_error *err) {
     json_error_t problem;
     *out = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_ANY | flags, &problem);
     if (*out) return SV_OK;
+    if (json_error_code(&problem) == json_error_duplicate_key && problem.position >= 0) {
+        int n;
+        const char *key = key_before(text, SV_MIN((size_t)problem.position, len), &n);
+        return sv_fail_at(err, SV_ERR_INPUT, problem.position, "%s: the key \"%.*s\" is there twice", name, n, key);
+    }
     return sv_fail_at(err, SV_ERR_INPUT, problem.position, "%s: not valid JSON: line %d, column %d: %s", name,
                       problem.line, problem.column, problem.text);
 }

@@ -76,6 +76,8 @@ void *sv_batch_take(sv_batch *b) {
     return NULL;
 }
 
+void sv_batch_clear(sv_batch *b) { b->n = 0; }
+
 sv_status sv_batch_step(sv_batch *b, sv_error *err) {
     size_t n = 0, vocab = (size_t)b->workspace->model->config.text.vocab;
     for (size_t i = 0; i < b->n; i++) {

@@ -24,6 +24,9 @@ sv_status sv_batch_join(sv_batch *batch, sv_session *session, sv_generator *gene
 /* Takes out one sequence whose answer has ended and gives its owner; NULL when there is none. */
 void *sv_batch_take(sv_batch *batch);
 
+/* Takes everything out, whether it has ended or not. */
+void sv_batch_clear(sv_batch *batch);
+
 /* One token more for every sequence whose answer has not ended; nothing to do is no error. SV_ERR_CANCELLED when a
  * callback of a generator said so. */
 sv_status sv_batch_step(sv_batch *batch, sv_error *err);

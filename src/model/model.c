@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "model/network.h"
+#include "model/tokenizer_check.h"
 
 static sv_status make_frequencies(sv_model *m, sv_error *err) {
     const sv_text_config *t = &m->config.text;
@@ -18,15 +19,8 @@ static sv_status make_frequencies(sv_model *m, sv_error *err) {
 }
 
 static sv_status check_vocabulary(const sv_model *m, sv_error *err) {
-    int n_ids = sv_tokenizer_n_ids(m->tokenizer), vocab = m->config.text.vocab;
-    if (n_ids > vocab) {
-        return sv_fail(err, SV_ERR_INPUT, "the tokenizer has %d ids but config.json has vocab_size %d", n_ids, vocab);
-    }
-    if (m->config.image_token >= vocab) {
-        return sv_fail(err, SV_ERR_INPUT, "image_token_id %d is outside the vocabulary of %d", m->config.image_token,
-                       vocab);
-    }
-    return SV_OK;
+    sv_status status = sv_tokenizer_check(m->tokenizer, &m->config, err);
+    return status == SV_OK ? SV_OK : sv_error_prefix(err, "%s", m->folder);
 }
 
 static sv_status bind_weights(sv_model *m, const char *adapter_folder, sv_error *err) {

@@ -249,6 +249,7 @@ void sv_tensor_file_close(sv_tensor_file *f) {
     free(f);
 }
 
+size_t sv_tensor_n_shards(const sv_tensor_file *f) { return f->n_maps; }
 size_t sv_tensor_count(const sv_tensor_file *f) { return f->n; }
 const sv_tensor *sv_tensor_at(const sv_tensor_file *f, size_t i) { return &f->tensors[i]; }
 

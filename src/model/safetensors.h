@@ -26,6 +26,7 @@ sv_status sv_tensor_file_open(const char *path, sv_tensor_file **out, sv_error *
 sv_status sv_tensor_folder_open(const char *folder, sv_tensor_file **out, sv_error *err);
 void sv_tensor_file_close(sv_tensor_file *file);
 
+size_t sv_tensor_n_shards(const sv_tensor_file *file);
 size_t sv_tensor_count(const sv_tensor_file *file);
 const sv_tensor *sv_tensor_at(const sv_tensor_file *file, size_t i);
 const sv_tensor *sv_tensor_find(const sv_tensor_file *file, const char *name); /* NULL when absent */

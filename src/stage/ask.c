@@ -2,8 +2,8 @@
  * ask.c - the parallel part of staging.
  *
  * The night is walked in blocks. Of each block first the pictures are drawn and embedded (each serves three questions),
- * then the epochs are asked; in both halves the threads take items as they come, and what an item gives depends on the
- * item alone.
+ * then the epochs are asked, several at a time on each thread's desk; in both halves the threads take items as they
+ * come, and what an epoch gives depends on the epoch alone.
  */
 #include "stage/ask.h"
 
@@ -15,8 +15,12 @@
 #include "base/memory.h"
 #include "stage/row.h"
 
-#define BLOCK_EPOCHS 32
-/* above this size one question at a time uses all threads; below, each thread asks its own */
+#define BLOCK_EPOCHS 64
+/* questions on one desk of a small model: enough to read its weights seldom, few enough to share a block among threads
+ */
+#define SMALL_MODEL_SLOTS 8
+#define LARGE_MODEL_SLOTS 16
+/* above this size all threads work on the questions of one desk; below, each thread has its own */
 #define LARGE_MODEL_PARAMETERS 200000000
 
 typedef struct sight {
@@ -26,8 +30,7 @@ typedef struct sight {
 
 typedef struct hand { /* what one thread works with */
     sv_painter *painter;
-    sv_workspace *workspace;
-    sv_session *session;
+    sv_desk *desk;
     unsigned char *rgb;
 } hand;
 
@@ -35,11 +38,12 @@ typedef struct asking {
     sv_run *run;
     sv_examiner *examiner;
     sv_pool *outer, *inner; /* over epochs, inside the network: one of them is NULL */
-    int n_hands;
-    hand *hands;   /* [n_hands] */
-    sight *sights; /* [n_epochs] */
+    int n_hands, n_slots;   /* questions at a time on each desk */
+    hand *hands;            /* [n_hands] */
+    sight *sights;          /* [n_epochs] */
     sv_row_context row_context;
-    int first;            /* epoch that item 0 of the present loop stands for */
+    int first, end;       /* epochs of the present loop */
+    int group_size;       /* epochs of one item */
     pthread_mutex_t lock; /* journal, progress, first error */
     atomic_bool stop;
     sv_status status;
@@ -101,39 +105,66 @@ static void take_down(asking *a, json_t *row) {
     if (status) fail(a, &err);
 }
 
-static sv_status ask_epoch(asking *a, hand *h, int epoch, json_t **row, sv_error *err) {
+typedef struct group { /* of epochs that are asked on one desk */
+    asking *asking;
+    int n, epochs[BLOCK_EPOCHS];
+} group;
+
+static void on_found(void *context, size_t question, sv_finding *finding) {
+    const group *g = context;
+    asking *a = g->asking;
+    int epoch = g->epochs[question];
+    json_t *row = sv_row_new(&a->row_context, epoch, finding, a->run->subject.night.missing_share[epoch],
+                             a->sights[epoch].sha256);
+    sv_finding_free(finding);
+    take_down(a, row);
+}
+
+static bool on_cancelled(void *context) { return should_stop(((const group *)context)->asking); }
+
+static sv_status ask_group(asking *a, hand *h, group *g, sv_error *err) {
+    sv_window windows[BLOCK_EPOCHS];
     int last = a->row_context.n_epochs - 1;
-    const sv_embedding *window[3] = {&a->sights[SV_MAX(epoch - 1, 0)].embedding, &a->sights[epoch].embedding,
-                                     &a->sights[SV_MIN(epoch + 1, last)].embedding};
+    for (int i = 0; i < g->n; i++) {
+        int e = g->epochs[i];
+        windows[i] = (sv_window){{&a->sights[SV_MAX(e - 1, 0)].embedding, &a->sights[e].embedding,
+                                  &a->sights[SV_MIN(e + 1, last)].embedding}};
+    }
     sv_status s = SV_OK;
-    if (!h->workspace) s = sv_workspace_new(a->run->model, 0, a->inner, &h->workspace, err);
-    if (!s && !h->session) s = sv_examiner_session(a->examiner, window[1], h->workspace, &h->session, err);
-    sv_finding finding;
-    if (!s) s = sv_examiner_ask(a->examiner, h->session, window, &finding, err);
-    if (s) return s;
-    *row = sv_row_new(&a->row_context, epoch, &finding, a->run->subject.night.missing_share[epoch],
-                      a->sights[epoch].sha256);
-    sv_finding_free(&finding);
-    return SV_OK;
+    if (!h->desk) {
+        size_t n_tokens = (size_t)windows[0].pictures[1]->n_tokens;
+        s = sv_desk_new(a->examiner, (size_t)a->n_slots, n_tokens, a->inner, &h->desk, err);
+    }
+    const sv_asker asker = {on_found, on_cancelled, g};
+    return s ? s : sv_desk_ask(h->desk, windows, (size_t)g->n, &asker, err);
+}
+
+static bool is_known(asking *a, int epoch) {
+    pthread_mutex_lock(&a->lock);
+    bool known = sv_journal_row(a->run->journal, epoch) != NULL;
+    pthread_mutex_unlock(&a->lock);
+    return known;
 }
 
 static void ask(void *context, int64_t item, int thread) {
     asking *a = context;
-    int epoch = a->first + (int)item;
-    json_t *row = NULL;
+    group g = {.asking = a};
     sv_error err;
-    pthread_mutex_lock(&a->lock);
-    bool known = sv_journal_row(a->run->journal, epoch) != NULL;
-    pthread_mutex_unlock(&a->lock);
-    if (known || should_stop(a)) return;
-    if (!has_signal(a, epoch)) {
-        row = sv_row_new_without_signal(&a->row_context, epoch);
-    } else if (ask_epoch(a, &a->hands[thread], epoch, &row, &err)) {
-        sv_error_prefix(&err, "epoch %d", epoch);
-        fail(a, &err);
-        return;
+    int begin = a->first + (int)item * a->group_size, end = SV_MIN(begin + a->group_size, a->end);
+    for (int epoch = begin; epoch < end; epoch++) {
+        if (is_known(a, epoch) || should_stop(a)) continue;
+        if (has_signal(a, epoch)) {
+            g.epochs[g.n++] = epoch;
+        } else {
+            take_down(a, sv_row_new_without_signal(&a->row_context, epoch));
+        }
     }
-    take_down(a, row);
+    if (g.n == 0 || should_stop(a)) return;
+    sv_status s = ask_group(a, &a->hands[thread], &g, &err);
+    if (s) {
+        if (s != SV_ERR_CANCELLED) sv_error_prefix(&err, "epochs %d to %d", g.epochs[0], g.epochs[g.n - 1]);
+        fail(a, &err);
+    }
 }
 
 static void walk(asking *a) {
@@ -144,7 +175,8 @@ static void walk(asking *a) {
         sv_pool_run(a->outer, SV_MIN(end + 1, n) - a->first, look, a);
         if (should_stop(a)) return;
         a->first = begin;
-        sv_pool_run(a->outer, end - begin, ask, a);
+        a->end = end;
+        sv_pool_run(a->outer, (end - begin + a->group_size - 1) / a->group_size, ask, a);
         for (int e = SV_MAX(begin - 1, 0); e < end - 1; e++) sv_embedding_free(&a->sights[e].embedding);
     }
 }
@@ -155,6 +187,8 @@ static sv_status set_up(asking *a, sv_error *err) {
     a->outer = large ? NULL : run->pool;
     a->inner = large ? run->pool : NULL;
     a->n_hands = sv_pool_n_threads(a->outer);
+    a->n_slots = large ? LARGE_MODEL_SLOTS : SMALL_MODEL_SLOTS;
+    a->group_size = large ? BLOCK_EPOCHS : SMALL_MODEL_SLOTS;
     a->hands = sv_calloc((size_t)a->n_hands, sizeof *a->hands);
     a->sights = sv_calloc((size_t)a->row_context.n_epochs, sizeof *a->sights);
     if (!a->hands || !a->sights)
@@ -171,8 +205,7 @@ static sv_status set_up(asking *a, sv_error *err) {
 static void tear_down(asking *a) {
     for (int i = 0; a->hands && i < a->n_hands; i++) {
         sv_painter_free(a->hands[i].painter);
-        sv_session_free(a->hands[i].session);
-        sv_workspace_free(a->hands[i].workspace);
+        sv_desk_free(a->hands[i].desk);
         free(a->hands[i].rgb);
     }
     for (int i = 0; a->sights && i < a->row_context.n_epochs; i++) sv_embedding_free(&a->sights[i].embedding);

@@ -93,11 +93,11 @@ void sv_examiner_free(sv_examiner *e) {
     free(e);
 }
 
-sv_status sv_examiner_session(const sv_examiner *e, const sv_embedding *picture, sv_workspace *workspace,
-                              sv_session **out, sv_error *err) {
-    size_t room = e->prompt.n - e->n_shared + 3 * (size_t)picture->n_tokens + e->forced.n + MAX_ANSWER_TOKENS + 16;
-    return sv_session_new(workspace, e->prefix, room, out, err);
+size_t sv_examiner_room(const sv_examiner *e, size_t n_picture_tokens) {
+    return e->prompt.n - e->n_shared + 3 * n_picture_tokens + e->forced.n + MAX_ANSWER_TOKENS + 16;
 }
+
+size_t sv_examiner_shared_length(const sv_examiner *e) { return e->n_shared; }
 
 void sv_finding_free(sv_finding *finding) {
     free(finding->output);
@@ -128,54 +128,11 @@ static sv_status score_stages(const sv_examiner *e, sv_session *session, const f
     return SV_OK;
 }
 
-/* Watches a coarse answer for the bracket that closes the list of rules. */
-typedef struct watch {
-    const sv_tokenizer *tokenizer;
-    bool closed;
-} watch;
-
-static bool until_rules_close(void *context, int32_t id) {
-    watch *w = context;
-    size_t len;
-    const char *bytes = sv_tokenizer_bytes(w->tokenizer, id, &len);
-    w->closed = memchr(bytes, ']', len) != NULL;
-    return !w->closed;
-}
-
 /* The ids that are already on the timeline after the prompt, as an answer in the making. */
 typedef struct timeline {
     int32_t *items; /* expanded prompt, then the answer's forced beginning */
     size_t n, n_prompt;
 } timeline;
-
-static sv_status write_text(const sv_examiner *e, sv_session *session, const timeline *t, float *logits,
-                            sv_finding *out, sv_error *err) {
-    const sv_tokenizer *tokenizer = sv_model_get_tokenizer(e->model);
-    watch w = {.tokenizer = tokenizer};
-    sv_generate_options options = {.max_tokens = MAX_ANSWER_TOKENS,
-                                   .repetition_penalty = sv_model_get_config(e->model)->repetition_penalty,
-                                   .on_token = e->coarse ? until_rules_close : NULL,
-                                   .context = &w};
-    sv_generation g = {0};
-    sv_strbuf text = {0};
-    sv_status s = sv_session_generate(session, logits, t->items, t->n, &options, &g, err);
-    if (s == SV_ERR_CANCELLED && w.closed) s = SV_OK;
-    if (!s) {
-        sv_tokenizer_decode(tokenizer, t->items + t->n_prompt, t->n - t->n_prompt, true, &text);
-        sv_tokenizer_decode(tokenizer, g.ids, g.n_ids, true, &text);
-        if (w.closed) sv_strbuf_puts(&text, "\n}\n```"); /* we ended the object, so we close it */
-        out->n_output_tokens = t->n - t->n_prompt + g.n_ids;
-        out->cut = !g.stopped && !w.closed;
-        if (text.failed || !(out->output = sv_strndup(sv_strbuf_text(&text), text.len))) {
-            s = sv_fail_memory(err, "answer", text.len);
-        } else {
-            s = sv_answer_parse(out->output, text.len, &out->answer, err);
-        }
-    }
-    sv_strbuf_free(&text);
-    sv_generation_free(&g);
-    return s;
-}
 
 static int most_probable(const double *probabilities) {
     int best = 0;
@@ -207,29 +164,169 @@ static sv_status read_and_score(const sv_examiner *e, sv_session *session, const
     return append_ids(session, stage->items, stage->n, logits, err);
 }
 
-sv_status sv_examiner_ask(const sv_examiner *e, sv_session *session, const sv_embedding *const pictures[3],
-                          sv_finding *out, sv_error *err) {
-    *out = (sv_finding){0};
-    int vocab = sv_model_get_config(e->model)->text.vocab;
-    int32_t *expanded = NULL;
-    size_t n_prompt = 0;
-    sv_status s = sv_prompt_expand(e->model, e->prompt.items, e->prompt.n, pictures, 3, &expanded, &n_prompt, err);
-    if (s) return s;
-    timeline t = {.n_prompt = n_prompt, .n = n_prompt};
-    t.items = sv_calloc(n_prompt + e->forced.n + 16, sizeof *t.items);
-    float *logits = sv_calloc((size_t)vocab, sizeof *logits), *forced_logits = sv_calloc((size_t)vocab, sizeof *logits);
-    if (t.items && logits && forced_logits) {
-        memcpy(t.items, expanded, n_prompt * sizeof *t.items);
-        s = read_and_score(e, session, pictures, &t, logits, forced_logits, out, err);
-        if (!s) s = write_text(e, session, &t, logits, out, err);
-    } else {
-        s = sv_fail_memory(err, "question", (size_t)vocab * sizeof *logits);
+/* One question that is being asked. */
+typedef struct place {
+    sv_session *session;
+    sv_generator *generator; /* NULL = the place is free */
+    timeline timeline;
+    size_t question;
+    sv_finding finding;
+} place;
+
+struct sv_desk {
+    const sv_examiner *examiner;
+    sv_workspace *workspace;
+    sv_batch *batch;
+    size_t n_slots;
+    place *slots;
+    float *logits, *forced_logits; /* [V] */
+};
+
+void sv_desk_free(sv_desk *d) {
+    if (!d) return;
+    sv_batch_free(d->batch);
+    for (size_t i = 0; d->slots && i < d->n_slots; i++) {
+        sv_generator_free(d->slots[i].generator);
+        sv_session_free(d->slots[i].session);
+        free(d->slots[i].timeline.items);
+        sv_finding_free(&d->slots[i].finding);
     }
-    out->n_prompt_tokens = n_prompt;
+    free(d->slots);
+    sv_workspace_free(d->workspace);
+    free(d->logits);
+    free(d->forced_logits);
+    free(d);
+}
+
+sv_status sv_desk_new(const sv_examiner *e, size_t n_slots, size_t n_picture_tokens, sv_pool *pool, sv_desk **out,
+                      sv_error *err) {
+    *out = NULL;
+    size_t vocab = (size_t)sv_model_get_config(e->model)->text.vocab;
+    sv_desk *d = sv_calloc(1, sizeof *d);
+    if (!d) return sv_fail_memory(err, "desk", sizeof *d);
+    *d = (sv_desk){.examiner = e, .n_slots = n_slots};
+    d->slots = sv_calloc(n_slots, sizeof *d->slots);
+    d->logits = sv_calloc(vocab, sizeof *d->logits);
+    d->forced_logits = sv_calloc(vocab, sizeof *d->forced_logits);
+    sv_status s = d->slots && d->logits && d->forced_logits ? SV_OK : sv_fail_memory(err, "desk", vocab);
+    if (!s) s = sv_workspace_new(e->model, 0, pool, &d->workspace, err);
+    if (!s) s = sv_batch_new(d->workspace, n_slots, &d->batch, err);
+    size_t room = sv_examiner_room(e, n_picture_tokens);
+    for (size_t i = 0; !s && i < n_slots; i++) {
+        s = sv_session_new(d->workspace, e->prefix, room, &d->slots[i].session, err);
+    }
+    if (s) {
+        sv_desk_free(d);
+        return s;
+    }
+    *out = d;
+    return SV_OK;
+}
+
+/* Puts the expanded prompt on a slot's list, with room for the forced beginning. */
+static sv_status lay_out(const sv_examiner *e, const sv_window *window, timeline *t, sv_error *err) {
+    int32_t *expanded;
+    *t = (timeline){0};
+    sv_status s =
+        sv_prompt_expand(e->model, e->prompt.items, e->prompt.n, window->pictures, 3, &expanded, &t->n_prompt, err);
+    if (s) return s;
+    t->n = t->n_prompt;
+    t->items = sv_calloc(t->n + e->forced.n + 16, sizeof *t->items);
+    if (t->items) memcpy(t->items, expanded, t->n * sizeof *t->items);
     free(expanded);
-    free(t.items);
-    free(logits);
-    free(forced_logits);
-    if (s) sv_finding_free(out);
+    return t->items ? SV_OK : sv_fail_memory(err, "question", t->n * sizeof *t->items);
+}
+
+/* Reads the question, scores the stages and joins the batch. */
+static sv_status begin(sv_desk *d, place *p, const sv_window *window, size_t question, sv_error *err) {
+    const sv_examiner *e = d->examiner;
+    static const char *const rules_end[] = {"]"};
+    p->question = question;
+    p->finding = (sv_finding){0};
+    sv_status s = lay_out(e, window, &p->timeline, err);
+    timeline *t = &p->timeline;
+    if (!s) {
+        s = read_and_score(e, p->session, window->pictures, t, d->logits, d->forced_logits, &p->finding, err);
+    }
+    if (s) return s;
+    p->finding.n_prompt_tokens = t->n_prompt;
+    const sv_model_config *config = sv_model_get_config(e->model);
+    sv_generate_options options = {.max_tokens = MAX_ANSWER_TOKENS, .repetition_penalty = config->repetition_penalty};
+    if (e->coarse) {
+        options.stop = rules_end;
+        options.n_stop = SV_COUNT(rules_end);
+    }
+    s = sv_generator_new(config, sv_model_get_tokenizer(e->model), &options, t->items, t->n, &p->generator, err);
+    return s ? s : sv_batch_join(d->batch, p->session, p->generator, d->logits, p, err);
+}
+
+/* The answer as text: what was forced, what was written, and what ends a coarse answer after its rules. */
+static sv_status compose(const sv_examiner *e, const timeline *t, const sv_generation *g, sv_finding *out,
+                         sv_error *err) {
+    sv_strbuf text = {0};
+    sv_tokenizer_decode(sv_model_get_tokenizer(e->model), t->items + t->n_prompt, t->n - t->n_prompt, true, &text);
+    sv_strbuf_append(&text, g->text, g->text_len);
+    if (g->stop_string >= 0) sv_strbuf_puts(&text, "]\n}\n```");
+    out->n_output_tokens = t->n - t->n_prompt + g->n_ids;
+    out->cut = !g->stopped;
+    sv_status s = SV_OK;
+    if (text.failed || !(out->output = sv_strndup(sv_strbuf_text(&text), text.len))) {
+        s = sv_fail_memory(err, "answer", text.len);
+    } else {
+        s = sv_answer_parse(out->output, text.len, &out->answer, err);
+    }
+    sv_strbuf_free(&text);
+    return s;
+}
+
+static void clear(place *p) {
+    sv_generator_free(p->generator);
+    p->generator = NULL;
+    free(p->timeline.items);
+    p->timeline = (timeline){0};
+    sv_finding_free(&p->finding);
+}
+
+static sv_status end(const sv_desk *d, place *p, const sv_asker *asker, sv_error *err) {
+    sv_generation g;
+    sv_status s = sv_generator_finish(p->generator, &g, err);
+    if (!s) s = compose(d->examiner, &p->timeline, &g, &p->finding, err);
+    sv_generation_free(&g);
+    if (!s) {
+        asker->found(asker->context, p->question, &p->finding);
+        p->finding = (sv_finding){0};
+    }
+    clear(p);
+    return s;
+}
+
+static place *free_slot(sv_desk *d) {
+    for (size_t i = 0; i < d->n_slots; i++) {
+        if (!d->slots[i].generator) return &d->slots[i];
+    }
+    return NULL;
+}
+
+sv_status sv_desk_ask(sv_desk *d, const sv_window *windows, size_t n, const sv_asker *asker, sv_error *err) {
+    size_t next = 0, n_done = 0;
+    sv_status s = SV_OK;
+    while (!s && n_done < n) {
+        place *p = free_slot(d);
+        if (asker->cancelled && asker->cancelled(asker->context)) {
+            s = sv_fail(err, SV_ERR_CANCELLED, "stopped after %zu of %zu questions", n_done, n);
+        } else if (p && next < n) {
+            s = begin(d, p, &windows[next], next, err);
+            next++;
+        } else if ((p = sv_batch_take(d->batch))) {
+            s = end(d, p, asker, err);
+            n_done++;
+        } else {
+            s = sv_batch_step(d->batch, err);
+        }
+    }
+    if (s) { /* what was begun is given up, so that the desk can be used again */
+        sv_batch_clear(d->batch);
+        for (size_t i = 0; i < d->n_slots; i++) clear(&d->slots[i]);
+    }
     return s;
 }

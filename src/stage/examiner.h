@@ -10,7 +10,7 @@
 #ifndef SV_STAGE_EXAMINER_H
 #define SV_STAGE_EXAMINER_H
 
-#include "model/session.h"
+#include "model/batch.h"
 #include "stage/answer.h"
 #include "stage/prompt.h"
 
@@ -21,10 +21,6 @@ sv_status sv_examiner_new(const sv_model *model, const sv_stage_prompt *prompt, 
                           sv_examiner **out, sv_error *err);
 void sv_examiner_free(sv_examiner *examiner);
 
-/* A session fit for sv_examiner_ask; one per thread. Freed with sv_session_free, before the examiner. */
-sv_status sv_examiner_session(const sv_examiner *examiner, const sv_embedding *picture, sv_workspace *workspace,
-                              sv_session **out, sv_error *err);
-
 typedef struct sv_finding {
     double probabilities[SV_N_STAGES]; /* sum 1: softmax over the log-probabilities of the five names */
     char *output;                      /* the answer as written, owned; NUL bytes cannot occur in it */
@@ -34,8 +30,32 @@ typedef struct sv_finding {
 } sv_finding;
 void sv_finding_free(sv_finding *finding);
 
-/* pictures: preceding, target, following (may repeat). */
-sv_status sv_examiner_ask(const sv_examiner *examiner, sv_session *session, const sv_embedding *const pictures[3],
-                          sv_finding *out, sv_error *err);
+/* The pictures of one question: preceding, target, following (may repeat). */
+typedef struct sv_window {
+    const sv_embedding *pictures[3];
+} sv_window;
+
+/* A place where one thread asks several questions side by side: work space, sessions, batch. */
+typedef struct sv_desk sv_desk;
+
+/* n_slots questions at a time; more are kept waiting. Pictures have n_picture_tokens tokens. Examiner and `pool` (may
+ * be NULL; it shares out the matrix products) are borrowed. */
+sv_status sv_desk_new(const sv_examiner *examiner, size_t n_slots, size_t n_picture_tokens, sv_pool *pool,
+                      sv_desk **out, sv_error *err);
+void sv_desk_free(sv_desk *desk);
+
+/* Tokens that a question may put on its timeline behind the shared prefix. */
+size_t sv_examiner_room(const sv_examiner *examiner, size_t n_picture_tokens);
+size_t sv_examiner_shared_length(const sv_examiner *examiner);
+
+/* Who is told of findings as they are made, in any order. */
+typedef struct sv_asker {
+    void (*found)(void *context, size_t question, sv_finding *finding); /* takes over the finding */
+    bool (*cancelled)(void *context);                                   /* asked often; true: SV_ERR_CANCELLED */
+    void *context;
+} sv_asker;
+
+/* Asks n questions. What a question gives does not depend on the others, nor on the number of slots. */
+sv_status sv_desk_ask(sv_desk *desk, const sv_window *windows, size_t n, const sv_asker *asker, sv_error *err);
 
 #endif

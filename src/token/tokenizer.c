@@ -108,6 +108,13 @@ void sv_tokenizer_free(sv_tokenizer *t) {
 
 int sv_tokenizer_n_ids(const sv_tokenizer *t) { return (int)t->vocabulary.n_tokens; }
 
+void sv_tokenizer_count_added(const sv_tokenizer *t, int *n_added, int *n_special) {
+    const sv_vocabulary *v = &t->vocabulary;
+    *n_added = (int)v->n_added;
+    *n_special = 0;
+    for (size_t i = 0; i < v->n_added; i++) *n_special += v->tokens[v->added[i]].special;
+}
+
 int sv_tokenizer_special(const sv_tokenizer *t, const char *content) {
     const sv_vocabulary *v = &t->vocabulary;
     for (size_t i = 0; i < v->n_added; i++) {

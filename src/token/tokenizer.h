@@ -18,6 +18,9 @@ void sv_tokenizer_free(sv_tokenizer *tokenizer);
 /* Largest id + 1 (the model's vocab_size may be larger: those rows are padding). */
 int sv_tokenizer_n_ids(const sv_tokenizer *tokenizer);
 
+/* How many tokens were added to those of the byte-pair encoding, and how many of them are special. */
+void sv_tokenizer_count_added(const sv_tokenizer *tokenizer, int *n_added, int *n_special);
+
 /* The id of an added token such as "<|im_end|>", -1 when there is none. */
 int sv_tokenizer_special(const sv_tokenizer *tokenizer, const char *content);
 

@@ -15,8 +15,7 @@
 #define MAX_ID (1 << 22)
 #define MAX_ADDED 4096
 
-/* What Qwen2's tokenizer splits by; used where the files do not say. */
-static const char default_pattern[] =
+const char sv_default_pattern[] =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
@@ -252,7 +251,7 @@ static sv_status read_pattern(const json_t *pre, const char *name, const char **
 sv_status sv_vocabulary_from_json(const json_t *top, const char *name, sv_vocabulary *out, sv_error *err) {
     *out = (sv_vocabulary){0};
     const json_t *model = json_object_get(top, "model"), *normalizer = json_object_get(top, "normalizer");
-    const char *type = sv_json_text(model, "type", "BPE"), *pattern = default_pattern;
+    const char *type = sv_json_text(model, "type", "BPE"), *pattern = sv_default_pattern;
     if (!json_is_object(model)) return sv_fail(err, SV_ERR_INPUT, "%s: expected an object \"model\"", name);
     if (strcmp(type, "BPE") != 0) return unsupported(name, "the model", type, err);
     static const char *const flags[] = {"byte_fallback", "ignore_merges"};
@@ -314,7 +313,7 @@ static sv_status load_parts(const char *folder, const char *vocab_path, sv_vocab
     if (!s && sv_file_exists(config_path)) s = sv_json_load(config_path, &config, err);
     if (!s) {
         added = added_from_config(config);
-        s = fill(out, vocab, added, merges, default_pattern, vocab_path, err);
+        s = fill(out, vocab, added, merges, sv_default_pattern, vocab_path, err);
     }
     json_decref(vocab);
     json_decref(merges);

@@ -31,6 +31,9 @@ typedef struct sv_vocabulary {
     char *pattern; /* regular expression of the pieces */
 } sv_vocabulary;
 
+/* What Qwen2's tokenizer splits by; used where the files do not say. */
+extern const char sv_default_pattern[];
+
 /* Reads tokenizer.json or vocab.json + merges.txt + tokenizer_config.json from a folder. Kinds of tokenizer that this
  * program does not implement are refused by name. */
 sv_status sv_vocabulary_load(const char *folder, sv_vocabulary *out, sv_error *err);

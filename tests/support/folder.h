@@ -22,7 +22,7 @@ static int remove_folder(void **state) {
 
 /* "folder/name" in static storage (4 at a time). */
 static inline const char *in_folder(const char *name) {
-    static char ring[4][128];
+    static char ring[4][320];
     static int next;
     char *path = ring[next++ & 3];
     snprintf(path, sizeof ring[0], "%s/%s", folder, name);

@@ -113,7 +113,7 @@ static void lies_are_refused(void **state) {
                   8, "overlap"},
                  {"{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"w\":{\"dtype\":\"U8\",\"shape\":[2]"
                   ",\"data_offsets\":[1,3]}}",
-                  3, "duplicate"}};
+                  3, "\"w\" is there twice"}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         sv_tensor_file *f;
         sv_error err;

@@ -1,0 +1,163 @@
+/* test_desk.c - questions asked side by side: what an epoch gives does not depend on how many are asked with it, in
+ * which order, or with how many threads. */
+#include "support/test.h"
+
+#include "base/memory.h"
+#include "stage/examiner.h"
+
+#define MODEL SV_SOURCE_DIR "/models/nano"
+enum { N_PICTURES = 7 };
+
+static sv_model *model;
+static sv_stage_prompt prompt;
+static sv_embedding embeddings[N_PICTURES];
+static sv_finding expected[N_PICTURES]; /* one at a time, one thread */
+
+static void draw(int which, sv_image *image) {
+    *image = (sv_image){448, 224, 3, malloc((size_t)448 * 224 * 3)};
+    assert_non_null(image->pixels);
+    uint32_t seed = (uint32_t)which + 1;
+    for (size_t i = 0; i < (size_t)448 * 224 * 3; i++) {
+        seed = seed * 1664525U + 1013904223U;
+        image->pixels[i] = (unsigned char)((i / 3 % (size_t)(5 + which * which) > 2) ? 0 : seed >> 24);
+    }
+}
+
+static void keep(void *context, size_t question, sv_finding *finding) {
+    sv_finding *findings = context;
+    assert_null(findings[question].output); /* told once */
+    findings[question] = *finding;
+}
+
+/* Questions first, first + step ... (modulo the number of pictures) on a desk of n_slots. */
+static void ask(size_t n_slots, int n_threads, bool coarse, const sv_window *windows, size_t n, sv_finding *findings) {
+    sv_error err;
+    sv_pool *pool;
+    sv_examiner *examiner;
+    sv_desk *desk;
+    ASSERT_OK(sv_pool_new(n_threads, &pool, &err), err);
+    ASSERT_OK(sv_examiner_new(model, &prompt, coarse, pool, &examiner, &err), err);
+    ASSERT_OK(sv_desk_new(examiner, n_slots, (size_t)embeddings->n_tokens, pool, &desk, &err), err);
+    ASSERT_OK(sv_desk_ask(desk, windows, n, &(sv_asker){keep, NULL, findings}, &err), err);
+    sv_desk_free(desk);
+    sv_examiner_free(examiner);
+    sv_pool_free(pool);
+}
+
+static sv_window window_of(size_t target) {
+    return (sv_window){{&embeddings[target ? target - 1 : 0], &embeddings[target],
+                        &embeddings[SV_MIN(target + 1, (size_t)N_PICTURES - 1)]}};
+}
+
+static int set_up(void **state) {
+    (void)state;
+    sv_error err;
+    ASSERT_OK(sv_model_load(MODEL, NULL, &model, &err), err);
+    ASSERT_OK(sv_stage_prompt_load(MODEL, NULL, &prompt, &err), err);
+    for (size_t i = 0; i < N_PICTURES; i++) {
+        sv_image image;
+        draw((int)i, &image);
+        ASSERT_OK(sv_model_embed_image(model, &image, NULL, &embeddings[i], &err), err);
+        sv_image_free(&image);
+    }
+    for (size_t i = 0; i < N_PICTURES; i++) {
+        sv_window window = window_of(i);
+        ask(1, 1, false, &window, 1, &expected[i]);
+    }
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_PICTURES; i++) {
+        sv_embedding_free(&embeddings[i]);
+        sv_finding_free(&expected[i]);
+    }
+    sv_stage_prompt_free(&prompt);
+    sv_model_free(model);
+    return 0;
+}
+
+static void expect_equal(const sv_finding *a, const sv_finding *b) {
+    assert_memory_equal(a->probabilities, b->probabilities, sizeof a->probabilities);
+    assert_string_equal(a->output, b->output);
+    assert_int_equal(a->n_prompt_tokens, b->n_prompt_tokens);
+    assert_int_equal(a->n_output_tokens, b->n_output_tokens);
+    assert_int_equal(a->cut, b->cut);
+    assert_int_equal(a->answer.stage, b->answer.stage);
+}
+
+static void company_changes_nothing(void **state) {
+    (void)state;
+    static const size_t slots[] = {1, 2, 3, 8};
+    static const size_t orders[][2] = {{0, 1}, {6, 6}, {3, 2}}; /* first, step: 7 is prime, so that all come */
+    for (size_t i = 0; i < SV_COUNT(slots) * SV_COUNT(orders); i++) {
+        sv_window windows[N_PICTURES];
+        sv_finding findings[N_PICTURES] = {{{0}, NULL, 0, 0, false, {0}}};
+        size_t targets[N_PICTURES];
+        for (size_t k = 0; k < N_PICTURES; k++) {
+            targets[k] = (orders[i % 3][0] + k * orders[i % 3][1]) % N_PICTURES;
+            windows[k] = window_of(targets[k]);
+        }
+        ask(slots[i / 3], 1 + (int)i % 3, false, windows, N_PICTURES, findings);
+        for (size_t k = 0; k < N_PICTURES; k++) {
+            expect_equal(&findings[k], &expected[targets[k]]);
+            sv_finding_free(&findings[k]);
+        }
+    }
+}
+
+static void a_coarse_answer_ends_after_its_rules(void **state) {
+    (void)state;
+    sv_window windows[N_PICTURES];
+    sv_finding findings[N_PICTURES] = {{{0}, NULL, 0, 0, false, {0}}};
+    for (size_t k = 0; k < N_PICTURES; k++) windows[k] = window_of(k);
+    ask(4, 2, true, windows, N_PICTURES, findings);
+    for (size_t k = 0; k < N_PICTURES; k++) {
+        assert_memory_equal(findings[k].probabilities, expected[k].probabilities, sizeof expected[k].probabilities);
+        assert_int_equal(findings[k].answer.stage, expected[k].answer.stage);
+        assert_true(findings[k].answer.parsed && !findings[k].cut);
+        assert_string_equal(findings[k].answer.reasoning_text, "");
+        size_t same = strcspn(expected[k].output, "]"); /* the same words up to there */
+        assert_memory_equal(findings[k].output, expected[k].output, same);
+        assert_string_equal(findings[k].output + same, "]\n}\n```");
+        sv_finding_free(&findings[k]);
+    }
+}
+
+static bool after_three(void *context) { return ++*(int *)context > 30; }
+
+static void count(void *context, size_t question, sv_finding *finding) {
+    (void)context;
+    (void)question;
+    sv_finding_free(finding);
+}
+
+static void a_desk_can_be_used_after_it_was_stopped(void **state) {
+    (void)state;
+    sv_error err;
+    sv_examiner *examiner;
+    sv_desk *desk;
+    sv_window windows[N_PICTURES];
+    sv_finding findings[N_PICTURES] = {{{0}, NULL, 0, 0, false, {0}}};
+    int n_asked = 0;
+    for (size_t k = 0; k < N_PICTURES; k++) windows[k] = window_of(k);
+    ASSERT_OK(sv_examiner_new(model, &prompt, false, NULL, &examiner, &err), err);
+    ASSERT_OK(sv_desk_new(examiner, 3, (size_t)embeddings->n_tokens, NULL, &desk, &err), err);
+    assert_int_equal(sv_desk_ask(desk, windows, N_PICTURES, &(sv_asker){count, after_three, &n_asked}, &err),
+                     SV_ERR_CANCELLED);
+    ASSERT_OK(sv_desk_ask(desk, windows, N_PICTURES, &(sv_asker){keep, NULL, findings}, &err), err);
+    for (size_t k = 0; k < N_PICTURES; k++) {
+        expect_equal(&findings[k], &expected[k]);
+        sv_finding_free(&findings[k]);
+    }
+    sv_desk_free(desk);
+    sv_examiner_free(examiner);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(company_changes_nothing),
+                                       cmocka_unit_test(a_coarse_answer_ends_after_its_rules),
+                                       cmocka_unit_test(a_desk_can_be_used_after_it_was_stopped)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
