@@ -20,7 +20,7 @@ typedef int64_t cell;
 #define COVER_UNIT ((cell)1 << 32)
 
 struct sv_cells {
-    cell at[COLUMNS][ROWS];       /* by column: traces are steep, so that edges pass cells that lie side by side */
+    cell at[COLUMNS * ROWS];      /* by column: traces are steep, so that edges pass cells that lie side by side */
     int left, top, right, bottom; /* what the edges span, in 1/256 pixel */
 };
 
@@ -42,9 +42,9 @@ void sv_cells_free(sv_cells *cells) { free(cells); }
 /* What an edge adds to a pixel: `height` at twice the mean distance `reach` from the pixel's left side. */
 static inline cell part(int height, int reach) { return height * (COVER_UNIT + reach); }
 
-/* Where an edge crosses the borders of rows, and then of columns, is rounded down to 1/256 pixel, whichever way it
- * runs. All quotients here have divisors below 2^17 and are worked out with less error than that leaves between two of
- * them; half the distance is added before rounding down, or else taken off before rounding up. */
+/* Where an edge crosses the borders of rows, and then, in a row, of columns, is rounded down to 1/256 pixel, whichever
+ * way it runs. All crossings are multiples of 1/divisor with a divisor below 2^17: less than what lies between two of
+ * them, and more than all errors of doubles, is added before rounding. */
 #define BELOW_ALL 0x1p-20
 
 /* The part of an edge that lies in one row and several columns, x0 < x1; heights count `sign` times. */
@@ -53,19 +53,19 @@ static void add_across(sv_cells *cells, int row, int x0, int y0, int x1, int y1,
     double slope = (double)(y1 - y0) / (x1 - x0), crossing = y0 + slope * (SUB - (x0 & SUB_MASK)) + BELOW_ALL;
     for (; column < last_column; column++) {
         int y = (int)crossing, border = (column + 1) * SUB;
-        cells->at[column][row] += part(sign * (y - y0), x0 + border - 2 * column * SUB);
+        cells->at[column * ROWS + row] += part(sign * (y - y0), x0 + border - 2 * column * SUB);
         x0 = border;
         y0 = y;
         crossing += slope * SUB;
     }
-    cells->at[column][row] += part(sign * (y1 - y0), x0 + x1 - 2 * column * SUB);
+    cells->at[column * ROWS + row] += part(sign * (y1 - y0), x0 + x1 - 2 * column * SUB);
 }
 
 /* The part of an edge that lies in one row: y0 and y1 are 0..256 within it. */
 static inline void add_in_row(sv_cells *cells, int row, int x0, int y0, int x1, int y1, int sign) {
     int column = x0 >> SUB_SHIFT;
     if (column == x1 >> SUB_SHIFT) {
-        cells->at[column][row] += part(sign * (y1 - y0), (x0 & SUB_MASK) + (x1 & SUB_MASK));
+        cells->at[column * ROWS + row] += part(sign * (y1 - y0), (x0 & SUB_MASK) + (x1 & SUB_MASK));
     } else if (x0 < x1) {
         add_across(cells, row, x0, y0, x1, y1, sign);
     } else {
@@ -103,7 +103,7 @@ static inline void add_long(sv_cells *cells, const long_edge *e) {
 static inline void add_down(sv_cells *cells, const long_edge *e) {
     int row = e->y0 >> SUB_SHIFT, last_row = (e->y1 - 1) >> SUB_SHIFT, in = e->y0 & SUB_MASK, x = e->x0;
     int column = x >> SUB_SHIFT, twice_left = 2 * column * SUB;
-    cell *at = cells->at[column];
+    cell *at = &cells->at[column * ROWS];
     double crossing = e->crossing;
     for (; row < last_row; row++) {
         int next = (int)crossing;
@@ -116,9 +116,11 @@ static inline void add_down(sv_cells *cells, const long_edge *e) {
 }
 
 /* Most edges lie within two rows and two columns of pixels. What they add to those four is worked out for many at once,
- * without a branch; floats hold all the numbers exactly. */
+ * without a branch. Floats hold all the numbers but quotients, whose divisors are at most 512: their errors are smaller
+ * than what lies between two of them. */
 enum { UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT, PARTS };
 static const int part_offset[PARTS] = {0, ROWS, 1, ROWS + 1};
+#define ALMOST_ONE (1 - 0x1p-10F) /* rounds up what is rounded down after it is added */
 
 typedef struct short_edges {
     int is_long[SV_EDGES_AT_ONCE]; /* then it adds nothing */
@@ -132,14 +134,13 @@ static inline float whole(float v) { return (float)(int)v; } /* towards 0 */
 
 static inline cell float_part(float height, float reach) { return (int)height * COVER_UNIT + (int)(height * reach); }
 
-/* The part of an edge in one row, from x = xa to xb in two columns of pixels, 0..512; `height` and `round` have its
- * sign. */
+/* The part of an edge in one row, from x = xa to xb, 0..512, in two columns of pixels. `round` is added to the height
+ * in the right column; it and `height` have the edge's sign. */
 static inline void split(float xa, float xb, float height, float round, cell *in_left, cell *in_right) {
     const float border = SUB;
     float left = at_most(xa, xb), right = at_least(xa, xb), end = at_least(right, left + 1);
     float left_end = at_most(right, border), right_start = at_least(left, border);
-    float share = (at_least(end, border) - right_start) / (end - left);
-    float height_right = whole(height * share + round);
+    float height_right = whole(height * (at_least(end, border) - right_start) / (end - left) + round);
     *in_left = float_part(height - height_right, at_most(left, border) + left_end);
     *in_right = float_part(height_right, right_start + at_least(right, border) - 2 * border);
 }
@@ -157,8 +158,8 @@ SV_CLONES void sv_short_edges_clones(const int *from_x, const int *from_y, const
         int is_long = (y0 != y1) & ((SV_MAX(x0, x1) - left > 2 * SUB) | (y1 - top > 2 * SUB));
         float sign = is_long ? 0.0F : up ? -1.0F : 1.0F;
         float xa = (float)(x0 - left), xb = (float)(x1 - left), ya = (float)(y0 - top), yb = (float)(y1 - top);
-        float y = at_most(yb, SUB), x = whole(xa + (y - ya) * (xb - xa) / at_least(yb - ya, 1) + 0x1p-10F);
-        float round = sign * (x1 < x0 ? 0x1p-10F : 1 - 0x1p-10F);
+        float y = at_most(yb, SUB), x = whole(xa + (y - ya) * (xb - xa) / at_least(yb - ya, 1));
+        float round = x1 < x0 ? 0 : sign * ALMOST_ONE;
         split(xa, x, sign * (y - ya), round, &out->parts[UPPER_LEFT][i], &out->parts[UPPER_RIGHT][i]);
         split(x, xb, sign * (yb - y), round, &out->parts[LOWER_LEFT][i], &out->parts[LOWER_RIGHT][i]);
         out->is_long[i] = is_long;
@@ -168,7 +169,7 @@ SV_CLONES void sv_short_edges_clones(const int *from_x, const int *from_y, const
 
 static void add_short(sv_cells *cells, const short_edges *edges, int n) {
     for (int p = 0; p < PARTS; p++) {
-        cell *at = &cells->at[0][part_offset[p]];
+        cell *at = &cells->at[part_offset[p]];
         for (int i = 0; i < n; i++) at[edges->at[i]] += edges->parts[p][i];
     }
 }
@@ -191,7 +192,7 @@ static void add_longs(sv_cells *cells, const int *x0, const int *y0, const int *
     long_edge edges[SV_EDGES_AT_ONCE]; /* all divisions at once: one after the other, each would be waited for */
     for (int i = 0; i < n; i++) {
         chosen[n_chosen] = i;
-        n_chosen += is_long[i];
+        n_chosen += is_long[i] != 0;
     }
     for (int k = 0; k < n_chosen; k++) {
         int i = chosen[k];
@@ -251,12 +252,12 @@ static int list_column(const unsigned char *coverage, int first_row, int n_rows,
 
 void sv_cells_take(sv_cells *cells, sv_dots *dots) {
     int covers[SV_PICTURE_HEIGHT] = {0};
-    unsigned char coverage[SV_PICTURE_HEIGHT];
+    unsigned char coverage[SV_PICTURE_HEIGHT] = {0};
     int row = (cells->top >> SUB_SHIFT) / ROWS_AT_ONCE * ROWS_AT_ONCE;
     int n_rows = (((cells->bottom + SUB - 1) >> SUB_SHIFT) - row + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE * ROWS_AT_ONCE;
     dots->n = 0;
     for (int column = cells->left >> SUB_SHIFT; column <= cells->right >> SUB_SHIFT; column++) {
-        sv_sweep_clones(&cells->at[column][row], covers, n_rows, coverage);
+        sv_sweep_clones(&cells->at[column * ROWS + row], covers, n_rows, coverage);
         if (column == SV_PICTURE_WIDTH) break;
         dots->n += list_column(coverage, row, n_rows, column, dots->dots + dots->n);
     }

@@ -29,9 +29,8 @@ typedef struct grid_style {
 static const grid_style minor = {0.5 * PX_PER_POINT, {64, 64, 64, 153}};
 static const grid_style major = {0.8 * PX_PER_POINT, {64, 64, 64, 204}}; /* also between bands */
 
-/* Lines that do not touch each other. */
+/* In the order in which they are drawn; lines of one part do not touch each other. */
 enum { MINOR_SECONDS, MAJOR_SECONDS, SEPARATORS, GRID_PARTS };
-static const grid_style *const grid_styles[GRID_PARTS] = {&minor, &major, &major};
 
 struct sv_painter {
     sv_raster *raster;
@@ -68,26 +67,29 @@ void sv_painter_free(sv_painter *painter) {
 /* The middle of a pixel, so that a thin straight line is sharp. */
 static double snap(double px) { return floor(px + 0.5) + 0.5; }
 
-static void add_straight(sv_painter *painter, double x0, double y0, double x1, double y1, int part) {
-    sv_polyline_add(&painter->line, (sv_point){snap(x0), snap(y0)});
-    sv_polyline_add(&painter->line, (sv_point){snap(x1), snap(y1)});
-    sv_stroke(&painter->line, grid_styles[part]->width_px, painter->raster);
+static void add_straight(sv_painter *painter, sv_point from, sv_point to, const grid_style *style) {
+    sv_polyline_add(&painter->line, (sv_point){snap(from.x), snap(from.y)});
+    sv_polyline_add(&painter->line, (sv_point){snap(to.x), snap(to.y)});
+    sv_stroke(&painter->line, style->width_px, painter->raster);
+}
+
+static void add_second(sv_painter *painter, int second, const grid_style *style) {
+    double x = (double)SV_PICTURE_WIDTH * second / SV_EPOCH_S;
+    add_straight(painter, (sv_point){x, SV_PICTURE_HEIGHT}, (sv_point){x, 0}, style);
 }
 
 static void make_grid(sv_painter *painter, int n_bands) {
-    const double width = SV_PICTURE_WIDTH, height = SV_PICTURE_HEIGHT;
-    for (int part = 0; part < GRID_PARTS; part++) {
-        for (int second = 1; second < SV_EPOCH_S && part != SEPARATORS; second++) {
-            double x = width * second / SV_EPOCH_S;
-            int own_part = second % MAJOR_EVERY_S ? MINOR_SECONDS : MAJOR_SECONDS;
-            if (part == own_part) add_straight(painter, x, height, x, 0, part);
-        }
-        for (int i = 1; i < n_bands && part == SEPARATORS; i++) {
-            double y = height * i / n_bands;
-            add_straight(painter, 0, y, width, y, part);
-        }
-        sv_raster_take(painter->raster, &painter->grid[part]);
+    for (int second = 1; second < SV_EPOCH_S; second++) {
+        if (second % MAJOR_EVERY_S) add_second(painter, second, &minor);
     }
+    sv_raster_take(painter->raster, &painter->grid[MINOR_SECONDS]);
+    for (int second = MAJOR_EVERY_S; second < SV_EPOCH_S; second += MAJOR_EVERY_S) add_second(painter, second, &major);
+    sv_raster_take(painter->raster, &painter->grid[MAJOR_SECONDS]);
+    for (int i = 1; i < n_bands; i++) {
+        double y = (double)SV_PICTURE_HEIGHT * i / n_bands;
+        add_straight(painter, (sv_point){0, y}, (sv_point){SV_PICTURE_WIDTH, y}, &major);
+    }
+    sv_raster_take(painter->raster, &painter->grid[SEPARATORS]);
     painter->grid_bands = n_bands;
 }
 
@@ -107,7 +109,9 @@ void sv_picture_draw(sv_painter *painter, const double *const samples[SV_N_ROLES
         band++;
     }
     if (painter->grid_bands != n_bands) make_grid(painter, n_bands);
-    for (int i = 0; i < GRID_PARTS; i++) sv_dots_blend(&painter->grid[i], grid_styles[i]->colour, rgb);
+    for (int i = 0; i < GRID_PARTS; i++) {
+        sv_dots_blend(&painter->grid[i], i == MINOR_SECONDS ? minor.colour : major.colour, rgb);
+    }
 }
 
 void sv_picture_draw_epoch(sv_painter *painter, const sv_night *night, int epoch, unsigned char *rgb) {

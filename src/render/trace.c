@@ -9,7 +9,7 @@
 /* The run of steps that is being merged into one stroke. */
 typedef struct run {
     double dx, dy, square;  /* its first step; square is 0 while there is none */
-    double most_off_square; /* how far off that direction it may go, in the same units as `square` squared */
+    double most_off_square; /* of how far off that direction it may go, in the first step's length * pixels */
     sv_point origin, last, forward, backward;
     double most_forward, most_backward; /* how far along the first step, each way, in its length * pixels */
     bool last_is_extreme, last_is_forward;
