@@ -121,8 +121,10 @@ static void estimate_time(sv_model_report *r, int n_threads) {
     t->picture = sv_work_sum(r->work_picture) / s->vision;
     t->prefix = sv_work_sum(r->work_prefix) / s->read;
     t->question = sv_work_sum(r->work_question) / s->read;
-    t->answer = (r->work_answer.linear - head) / s->write + head / s->head + r->work_answer.attention / s->read;
+    double products = (r->work_answer.linear - head) / s->write + head / s->head;
+    t->answer = products + r->work_answer.attention / s->read;
     t->epoch = t->picture + t->question + t->answer;
+    t->epoch_in_batch = t->epoch - products * (1 - SV_MIN(1, s->write / s->batch));
 }
 
 sv_status sv_model_report_make(const char *folder, const sv_model_report_options *options, sv_model_report *out,
@@ -319,16 +321,18 @@ static void put_time(const sv_model_report *r, sv_strbuf *out) {
     put_time_row(&table, "together", picture + question + answer, r->time.epoch, r->probed, "");
     put_time_row(&table, "shared prefix", sv_work_sum(r->work_prefix), r->time.prefix, r->probed, "once");
     if (r->probed) {
-        snprintf(remark, sizeof remark, "%d epochs one by one", NIGHT_EPOCHS);
+        snprintf(remark, sizeof remark, "%d epochs, one by one", NIGHT_EPOCHS);
         put_time_row(&table, "a night", 0, r->time.prefix + NIGHT_EPOCHS * r->time.epoch, true, remark);
+        snprintf(remark, sizeof remark, "%d answers at a time", SV_PROBE_BATCH);
+        put_time_row(&table, "", 0, r->time.prefix + NIGHT_EPOCHS * r->time.epoch_in_batch, true, remark);
     }
     sv_info_table_end(&table, out);
     if (!r->probed) return;
     sv_strbuf_printf(out,
                      "  An estimate from layers of these sizes on %d thread%s: %.0f GFLOP/s in the vision tower, %.0f "
-                     "reading, %.1f writing.\n",
+                     "reading,\n  %.1f writing one answer, %.0f writing %d.\n",
                      r->speed.n_threads, r->speed.n_threads == 1 ? "" : "s", r->speed.vision / 1e9, r->speed.read / 1e9,
-                     r->speed.write / 1e9);
+                     r->speed.write / 1e9, r->speed.batch / 1e9, SV_PROBE_BATCH);
 }
 
 void sv_model_report_text(const sv_model_report *r, sv_strbuf *out) {
@@ -402,10 +406,12 @@ static json_t *cost_json(const sv_model_report *r, bool *ok) {
                            {"question", r->time.question},
                            {"answer", r->time.answer},
                            {"epoch", r->time.epoch},
+                           {"epoch_in_batch", r->time.epoch_in_batch},
                            {"shared_prefix", r->time.prefix}};
     const number speed[] = {{"vision", r->speed.vision},
                             {"read", r->speed.read},
                             {"write", r->speed.write},
+                            {"write_batch", r->speed.batch},
                             {"threads", r->speed.n_threads}};
     json_t *object = json_object();
     sv_info_set(object, "kv_bytes_per_token", json_integer((json_int_t)token), ok);

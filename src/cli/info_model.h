@@ -30,6 +30,7 @@ typedef struct sv_time_estimate {
     double picture, question, answer; /* of one epoch; a picture is encoded once for its three uses */
     double prefix;                    /* once for a night */
     double epoch;                     /* picture + question + answer */
+    double epoch_in_batch;            /* when SV_PROBE_BATCH answers are written together */
 } sv_time_estimate;
 
 typedef struct sv_model_report {

@@ -148,6 +148,7 @@ typedef struct walk {
     const sv_constraint *c;
     size_t n_after;  /* tokens left after the one that is looked at; SIZE_MAX: any number */
     size_t n_needed; /* the most that any token needs after it; found with SIZE_MAX only */
+    bool limited;    /* some token was ruled out by n_after alone */
     uint64_t *permitted;
     sv_answer_state states[MAX_TOKEN_BYTES + 1]; /* after so many bytes of the token */
     remembered memory[N_REMEMBERED];
@@ -167,7 +168,9 @@ static bool fits(walk *w, const sv_answer_state *state) {
         w->n_needed = SV_MAX(w->n_needed, needed(w, state));
         return true;
     }
-    return w->n_after >= w->c->longest_completion || needed(w, state) <= w->n_after;
+    bool fit = w->n_after >= w->c->longest_completion || needed(w, state) <= w->n_after;
+    w->limited |= !fit;
+    return fit;
 }
 
 /* Tokens [first, end), which all begin with the same byte. */
@@ -186,23 +189,25 @@ static void walk_tokens(walk *w, size_t first, size_t end) {
     }
 }
 
-static size_t walk_all(const sv_constraint *c, const sv_answer_state *state, size_t n_after, uint64_t *permitted) {
-    walk w = {.c = c, .n_after = n_after, .permitted = permitted};
-    memset(permitted, 0, c->n_words * sizeof *permitted);
-    w.states[0] = *state;
+static void walk_all(walk *w, const sv_answer_state *state) {
+    const sv_constraint *c = w->c;
+    memset(w->permitted, 0, c->n_words * sizeof *w->permitted);
+    w->states[0] = *state;
     for (int b = 0; b < 256; b++) {
         sv_answer_state after = *state;
         if (c->first[b] == c->first[b + 1] || !sv_answer_step(&c->schema, &after, (unsigned char)b)) continue;
-        walk_tokens(&w, c->first[b], c->first[b + 1]);
+        walk_tokens(w, c->first[b], c->first[b + 1]);
     }
-    return w.n_needed;
 }
 
 const uint64_t *sv_constraint_permitted(const sv_constraint *c, const sv_answer_state *state, size_t n_left,
-                                        uint64_t *scratch) {
+                                        uint64_t *scratch, bool *limited) {
     const text_set *text = &c->in_text[state->item][state->fenced];
+    *limited = false;
     if (sv_answer_in_text(state) && n_left >= text->n_left) return text->permitted;
-    walk_all(c, state, SV_MAX(n_left, 1) - 1, scratch);
+    walk w = {.c = c, .n_after = SV_MIN(SV_MAX(n_left, 1) - 1, SIZE_MAX - 1), .permitted = scratch};
+    walk_all(&w, state);
+    *limited = w.limited;
     return scratch;
 }
 
@@ -217,7 +222,9 @@ static sv_status make_text_sets(sv_constraint *c, sv_error *err) {
                 text_set *set = &c->in_text[s.item][fenced];
                 set->permitted = sv_calloc(c->n_words, sizeof *set->permitted);
                 if (!set->permitted) return sv_fail_memory(err, "permitted tokens", c->n_words * 8);
-                set->n_left = 1 + walk_all(c, &s, SIZE_MAX, set->permitted);
+                walk w = {.c = c, .n_after = SIZE_MAX, .permitted = set->permitted};
+                walk_all(&w, &s);
+                set->n_left = 1 + w.n_needed;
             }
             sv_answer_step(&c->schema, &s, (unsigned char)byte);
         }

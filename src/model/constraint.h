@@ -27,10 +27,10 @@ size_t sv_constraint_n_words(const sv_constraint *constraint);
 size_t sv_constraint_n_needed(const sv_constraint *constraint, const sv_answer_state *state);
 
 /* The ids permitted next (bit id % 64 of word id / 64) when n_left tokens may still be written, at least
- * sv_constraint_n_needed of them. The set is in `scratch` [n_words] or belongs to the constraint. Never empty unless
- * the answer is complete. */
+ * sv_constraint_n_needed of them. *limited tells whether more would be permitted if more tokens were left. The set is
+ * in `scratch` [n_words] or belongs to the constraint. Never empty unless the answer is complete. */
 const uint64_t *sv_constraint_permitted(const sv_constraint *constraint, const sv_answer_state *state, size_t n_left,
-                                        uint64_t *scratch);
+                                        uint64_t *scratch, bool *limited);
 
 /* Reads bytes into the state. False, and the state is of no use any more, when they do not go on with the answer. */
 bool sv_constraint_read(const sv_constraint *constraint, sv_answer_state *state, const char *bytes, size_t len);

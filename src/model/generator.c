@@ -21,6 +21,7 @@ struct sv_generator {
     sv_token_stream stream;
     sv_strbuf text, scratch; /* text: all of the answer that is whole characters */
     size_t n_shown;          /* bytes of text that on_text has been given */
+    bool hurried;            /* with more tokens left another id would have been chosen */
     bool ended;
 };
 
@@ -155,11 +156,18 @@ static void keep_top(const float *logits, int32_t n_ids, double log_sum, int n_t
     for (int i = 0; i < n; i++) logprobs[i] = (double)logits[ids[i]] - log_sum;
 }
 
-/* The set of ids that may follow, NULL = all. */
-static const uint64_t *permitted(sv_generator *g) {
-    const sv_generate_options *o = &g->options;
-    if (!o->constraint) return NULL;
-    return sv_constraint_permitted(o->constraint, &g->answer, o->max_tokens - g->made.n_ids, g->permitted);
+static int32_t choose(sv_generator *g, const float *logits) {
+    const sv_constraint *c = g->options.constraint;
+    size_t draw = g->made.n_ids;
+    if (!c) return sv_sampler_choose(g->sampler, logits, NULL, draw);
+    bool limited;
+    const uint64_t *set = sv_constraint_permitted(c, &g->answer, g->options.max_tokens - draw, g->permitted, &limited);
+    int32_t id = sv_sampler_choose(g->sampler, logits, set, draw);
+    if (limited && !g->hurried) {
+        set = sv_constraint_permitted(c, &g->answer, SIZE_MAX, g->permitted, &limited);
+        g->hurried = sv_sampler_choose(g->sampler, logits, set, draw) != id;
+    }
+    return id;
 }
 
 /* Whether the answer is over with this id: an end token, or a form that is whole. */
@@ -233,13 +241,14 @@ sv_status sv_generator_step(sv_generator *g, const float *logits, int32_t *next,
     const sv_generate_options *o = &g->options;
     *next = -1;
     if (g->ended) return SV_OK;
-    int32_t id = sv_sampler_choose(g->sampler, logits, permitted(g), g->made.n_ids);
+    int32_t id = choose(g, logits);
     if (id < 0) {
         return sv_fail(err, SV_ERR_INTERNAL,
                        "the network gave no finite logits after %zu tokens; are these weights usable?",
                        g->n_history + g->made.n_ids);
     }
-    g->made.stopped = g->ended = ends(g, id);
+    g->ended = ends(g, id);
+    g->made.stopped = g->ended && !g->hurried;
     if (g->ended && !o->constraint) return SV_OK; /* an end token is not part of the answer */
     record(g, logits, id);
     size_t before = g->text.len;

@@ -46,7 +46,7 @@ typedef struct sv_generation {
     double *top_logprobs;
     char *text; /* UTF-8 without special tokens, up to the stop string; ends with a 0 */
     size_t text_len;
-    bool stopped;    /* it ended by itself, not by the length limit */
+    bool stopped;    /* it ended by itself; false: at the length limit, or made to end by it (with a constraint) */
     int stop_string; /* which of options->stop ended it, -1 = none */
 } sv_generation;
 void sv_generation_free(sv_generation *generation);

@@ -14,7 +14,7 @@
 #define SV_MAX_ANSWER_ITEMS 16
 #define SV_MAX_ANSWER_NAMES 64
 #define SV_MAX_ANSWER_NAME_BYTES 128
-#define SV_MAX_ANSWER_SPACES 16
+#define SV_MAX_ANSWER_SPACES 12
 
 typedef enum sv_answer_kind {
     SV_ANSWER_TEXT, /* a string of any length, also empty */

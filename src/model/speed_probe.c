@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "tensor/linear.h"
 
-#define PROBE_S 0.3                      /* of one kind */
+#define PROBE_S 0.25                     /* of one kind */
 #define STREAM_BYTES ((size_t)192 << 20) /* larger than the caches of one processor */
 #define MANY_ROWS ((size_t)128)          /* tokens of a prompt that share a block of weights (linear.c) */
 #define ZERO_WORD 0x77777777u
@@ -129,6 +129,7 @@ sv_status sv_speed_probe(const sv_model_config *config, const sv_layer_types *ty
     if (!s) s = measure(&text, (size_t)t->n_layers, MANY_ROWS, pool, &out->read, err);
     if (!s) s = measure(&text, (size_t)t->n_layers, 1, pool, &out->write, err);
     if (!s) s = measure(&head, 1, 1, pool, &out->head, err);
+    if (!s) s = measure(&text, (size_t)t->n_layers, SV_PROBE_BATCH, pool, &out->batch, err);
     sv_pool_free(pool);
     return s;
 }

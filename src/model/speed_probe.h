@@ -9,12 +9,16 @@
 #include "model/config.h"
 #include "tensor/dtype.h"
 
+/* Answers that are written together in the measurement of a batch. */
+#define SV_PROBE_BATCH 8
+
 /* FLOP/s, a multiply-add counting as two. */
 typedef struct sv_machine_speed {
     double vision; /* many rows at a time, a layer of the vision tower */
     double read;   /* many rows, a layer of the decoder */
     double write;  /* one row, a layer of the decoder: limited by the way of the weights from memory */
     double head;   /* one row, the head */
+    double batch;  /* SV_PROBE_BATCH rows, a layer of the decoder */
     int n_threads;
 } sv_machine_speed;
 

@@ -13,10 +13,9 @@ static const struct {
     field fields[3];
 } forms[] = {{"fine", 3, {REASONING, RULES, STAGE}},
              {"coarse", 2, {RULES, STAGE}},
-             {"stage-first", 3, {STAGE, RULES, REASONING}},
-             {"stage-first-coarse", 2, {STAGE, RULES}}};
+             {"stage-first", 3, {STAGE, RULES, REASONING}}};
 
-const char sv_answer_form_names[] = "fine, coarse, stage-first or stage-first-coarse";
+const char sv_answer_form_names[] = "fine, coarse or stage-first";
 
 bool sv_answer_form_make(const char *name, sv_answer_form *out) {
     const sv_answer_item items[] = {[REASONING] = {"reasoning_text", SV_ANSWER_TEXT, NULL, 0},

@@ -14,7 +14,7 @@ typedef struct sv_answer_form {
 } sv_answer_form;
 
 /* By name: "fine" (reasoning_text, applicable_rules, sleep_stage), "coarse" (the same without the text), "stage-first"
- * (sleep_stage, applicable_rules, reasoning_text), "stage-first-coarse" (without the text). False for another name. */
+ * (sleep_stage, applicable_rules, reasoning_text). False for another name. */
 bool sv_answer_form_make(const char *name, sv_answer_form *out);
 
 /* All of them, for messages. */

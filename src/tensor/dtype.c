@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "tensor/clones.h"
 
 static const struct {
     const char *name;
@@ -62,18 +63,46 @@ float sv_f16_to_f32(uint16_t x) {
     return from_bits(sign | bits_of((float)fraction * 0x1p-24f)); /* exact: 10 bits */
 }
 
+void sv_read_f16_clones(const unsigned char *data, size_t n, float *out);
+void sv_read_bf16_clones(const unsigned char *data, size_t n, float *out);
+
+/* sv_f16_to_f32 without branches: the exponent is corrected by a product, which is exact. */
+SV_CLONES void sv_read_f16_clones(const unsigned char *data, size_t n, float *out) {
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        memcpy(&half, data + 2 * i, sizeof half);
+        union {
+            uint32_t bits;
+            float value;
+        } x = {(uint32_t)(half & 0x7fff) << 13};
+        x.value *= 0x1p112F;
+        x.bits |= (half & 0x7c00) == 0x7c00 ? 0x7f800000U : 0;
+        x.bits |= (uint32_t)(half & 0x8000) << 16;
+        out[i] = x.value;
+    }
+}
+
+SV_CLONES void sv_read_bf16_clones(const unsigned char *data, size_t n, float *out) {
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        memcpy(&half, data + 2 * i, sizeof half);
+        union {
+            uint32_t bits;
+            float value;
+        } x = {(uint32_t)half << 16};
+        out[i] = x.value;
+    }
+}
+
 void sv_dtype_read_f32(sv_dtype dtype, const void *data, size_t first, size_t n, float *out) {
     const unsigned char *at = (const unsigned char *)data + first * sv_dtype_size(dtype);
     if (dtype == SV_F32) memcpy(out, at, n * sizeof *out);
+    if (dtype == SV_F16) sv_read_f16_clones(at, n, out);
+    if (dtype == SV_BF16) sv_read_bf16_clones(at, n, out);
     for (size_t i = 0; dtype == SV_F64 && i < n; i++) {
         double value;
         memcpy(&value, at + 8 * i, sizeof value);
         out[i] = (float)value;
-    }
-    for (size_t i = 0; (dtype == SV_F16 || dtype == SV_BF16) && i < n; i++) {
-        uint16_t half;
-        memcpy(&half, at + 2 * i, sizeof half);
-        out[i] = dtype == SV_F16 ? sv_f16_to_f32(half) : sv_bf16_to_f32(half);
     }
 }
 

@@ -7,7 +7,8 @@
 #include "tensor/product.h"
 #include "tensor/unpack.h"
 
-#define DEPTH_BLOCK ((size_t)256)     /* inputs of one unpacked panel: 32 KiB, stays in the first cache */
+#define BLOCK_FLOATS ((size_t)8192)   /* of unpacked weights: 32 KiB, stay in the first cache */
+#define ONE_ROW_PANELS ((size_t)4)    /* a single row has too few sums in one panel to keep the machine busy */
 #define ITEM_ROWS ((size_t)128)       /* a work item: at most this many rows ... */
 #define ITEM_COLUMNS (4 * SV_PANEL)   /* ... and columns */
 #define SHARED_WORK ((size_t)1 << 20) /* multiply-adds from which waking other threads pays */
@@ -21,13 +22,18 @@ size_t sv_linear_rank(const sv_linear *l) {
 /* y[r][0 .. n_columns) += x[r] of the rows [first, first + n_columns) of W. */
 static void multiply(const sv_matrix *w, size_t first, size_t n_columns, const float *x, size_t x_stride, size_t n_rows,
                      float *y, size_t y_stride) {
-    _Alignas(64) float panel[DEPTH_BLOCK * SV_PANEL];
-    for (size_t column = 0; column < n_columns; column += SV_PANEL) {
-        size_t width = SV_MIN(SV_PANEL, n_columns - column);
-        for (size_t depth = 0; depth < w->n_in; depth += DEPTH_BLOCK) {
-            size_t n = SV_MIN(DEPTH_BLOCK, w->n_in - depth);
-            sv_unpack(w, first + column, width, depth, n, panel);
-            sv_product(x + depth, x_stride, n_rows, panel, 0, n, width, y + column, y_stride);
+    _Alignas(64) float block[BLOCK_FLOATS];
+    bool wide = n_rows == 1 && w->dtype == SV_I32; /* other types are read by rows: the longer the better */
+    size_t width = wide ? ONE_ROW_PANELS * SV_PANEL : SV_PANEL, depth_step = BLOCK_FLOATS / width;
+    for (size_t column = 0; column < n_columns; column += width) {
+        size_t end = SV_MIN(column + width, n_columns);
+        for (size_t depth = 0; depth < w->n_in; depth += depth_step) {
+            size_t n = SV_MIN(depth_step, w->n_in - depth);
+            for (size_t c = column; c < end; c += SV_PANEL) {
+                sv_unpack(w, first + c, SV_MIN(SV_PANEL, end - c), depth, n, block + (c - column) * depth_step);
+            }
+            sv_product(x + depth, x_stride, n_rows, block, SV_PANEL * depth_step, n, end - column, y + column,
+                       y_stride);
         }
     }
 }

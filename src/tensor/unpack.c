@@ -51,11 +51,18 @@ static void read_group(const sv_matrix *m, size_t group, size_t first_row, size_
 
 void sv_unpack_words_clones(const uint32_t *words, const quads *q, float *panel);
 
-/* Eight inputs of 32 columns. */
+/* Eight inputs of 32 columns. Vectors of the widest machine; a narrower one works on them in pieces. */
 SV_CLONES void sv_unpack_words_clones(const uint32_t *words, const quads *q, float *panel) {
-    for (unsigned j = 0; j < 8; j++) {
-        for (size_t c = 0; c < SV_PANEL; c++) {
-            panel[j * SV_PANEL + c] = (float)((int32_t)(words[c] >> 4 * j & 15) - q->zeros[c]) * q->scales[c];
+    typedef uint32_t word_vector __attribute__((vector_size(64), aligned(4), may_alias));
+    typedef int32_t int_vector __attribute__((vector_size(64), aligned(4), may_alias));
+    typedef float vector __attribute__((vector_size(64), aligned(4), may_alias));
+    for (size_t c = 0; c < SV_PANEL; c += 16) {
+        word_vector w = *(const word_vector *)(words + c);
+        int_vector zeros = *(const int_vector *)(q->zeros + c);
+        vector scales = *(const vector *)(q->scales + c);
+        for (unsigned j = 0; j < 8; j++) {
+            int_vector values = (int_vector)(w >> 4 * j & 15) - zeros;
+            *(vector *)(panel + j * SV_PANEL + c) = __builtin_convertvector(values, vector) * scales;
         }
     }
 }

@@ -34,6 +34,22 @@ static void put_config(const char *line, size_t len) {
     if (!f || fprintf(f, "{\"quantization_config\": %.*s}", (int)len, line) < 0 || fclose(f) != 0) abort();
 }
 
+static void assert_same(float a, float b) {
+    if (memcmp(&a, &b, sizeof a) != 0 && !(isnan(a) && isnan(b))) abort();
+}
+
+/* The block by every instruction set that is there. */
+static void unpack_block(const sv_matrix *m, size_t first, size_t n_rows, size_t first_k, size_t n_k, float *panel) {
+    _Alignas(64) static float other[64 * 32];
+    sv_isa_use("ref");
+    sv_unpack(m, first, n_rows, first_k, n_k, panel);
+    for (int isa = SV_ISA_REF + 1; isa < SV_N_ISAS; isa++) {
+        if (!sv_isa_use(sv_isa_name((sv_isa)isa))) continue;
+        sv_unpack(m, first, n_rows, first_k, n_k, other);
+        for (size_t i = 0; i < n_k * 32; i++) assert_same(panel[i], other[i]);
+    }
+}
+
 /* Rows and blocks must be the same numbers. */
 static void unpack(const sv_matrix *m) {
     _Alignas(64) static float panel[64 * 32];
@@ -42,13 +58,10 @@ static void unpack(const sv_matrix *m) {
     for (size_t first = 0; first < m->n_out; first += 32) {
         size_t n_rows = SV_MIN((size_t)32, m->n_out - first), last_k = (m->n_in - 1) / SV_UNPACK_STEP * SV_UNPACK_STEP;
         size_t n_k = SV_MIN(m->n_in - last_k, (size_t)64);
-        sv_unpack(m, first, n_rows, last_k, n_k, panel);
+        unpack_block(m, first, n_rows, last_k, n_k, panel);
         sv_matrix_read_row(m, first, row);
-        for (size_t k = 0; k < n_k; k++) {
-            float a = row[last_k + k], b = panel[k * 32];
-            if (memcmp(&a, &b, sizeof a) != 0 && !(isnan(a) && isnan(b))) abort();
-        }
-        sv_unpack(m, first, n_rows, 0, SV_MIN(m->n_in, (size_t)64), panel);
+        for (size_t k = 0; k < n_k; k++) assert_same(row[last_k + k], panel[k * 32]);
+        unpack_block(m, first, n_rows, 0, SV_MIN(m->n_in, (size_t)64), panel);
     }
     free(row);
 }

@@ -89,16 +89,20 @@ static void processors_and_ends(void **state) {
     assert_int_equal(c.n_eos, 1); /* of config.json */
     assert_int_equal(c.eos[0], 649);
     assert_int_equal(c.min_pixels, 3136);
+    assert_true(!c.do_sample && c.temperature == 1 && c.top_p == 1 && c.top_k == 0 && c.repetition_penalty == 1);
     json_t *processor =
         json_pack("{s:{s:{s:i,s:i}}}", "image_processor", "size", "shortest_edge", 100, "longest_edge", 5000);
     put("processor_config.json", processor); /* transformers 5 */
-    json_t *generation = json_pack("{s:[i,i],s:f}", "eos_token_id", 1, 2, "repetition_penalty", 1.05);
+    json_t *generation = json_pack("{s:[i,i],s:f,s:b,s:f,s:f,s:i}", "eos_token_id", 1, 2, "repetition_penalty", 1.05,
+                                   "do_sample", 1, "temperature", 1e-6, "top_p", 0.001, "top_k", 1);
     put("generation_config.json", generation);
     ASSERT_OK(sv_model_config_load(folder, &c, &err), err);
     assert_int_equal(c.min_pixels, 100);
     assert_int_equal(c.max_pixels, 5000);
     assert_int_equal(c.n_eos, 2);
     assert_true(fabsf(c.repetition_penalty - 1.05f) < 1e-6f);
+    assert_true(c.do_sample && fabsf(c.temperature - 1e-6f) < 1e-9f && fabsf(c.top_p - 0.001f) < 1e-6f);
+    assert_int_equal(c.top_k, 1);
     json_t *older = json_pack("{s:i,s:i}", "min_pixels", 7, "max_pixels", 70000);
     put("preprocessor_config.json", older); /* wins */
     ASSERT_OK(sv_model_config_load(folder, &c, &err), err);
@@ -111,7 +115,10 @@ static void processors_and_ends(void **state) {
                {"preprocessor_config.json", "[]", "object"},
                {"generation_config.json", "{\"eos_token_id\": 99999}", "eos_token_id"},
                {"generation_config.json", "{\"eos_token_id\": [1,2,3,4,5,6,7,8,9]}", "at most"},
-               {"generation_config.json", "{\"repetition_penalty\": 0}", "repetition_penalty"}};
+               {"generation_config.json", "{\"repetition_penalty\": 0}", "repetition_penalty"},
+               {"generation_config.json", "{\"temperature\": -1}", "temperature"},
+               {"generation_config.json", "{\"top_p\": 1.5}", "top_p"},
+               {"generation_config.json", "{\"top_k\": -2}", "top_k"}};
     for (size_t i = 0; i < SV_COUNT(bad); i++) {
         json_t *value;
         ASSERT_OK(sv_json_parse(bad[i].json, strlen(bad[i].json), "case", &value, &err), err);

@@ -10,10 +10,11 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "model/generator.h"
+#include "model/sampler.h"
 #include "stage/answer.h"
 #include "stage/answer_form.h"
 
-static const char *const form_names[] = {"fine", "coarse", "stage-first", "stage-first-coarse"};
+static const char *const form_names[] = {"fine", "coarse", "stage-first"};
 
 static sv_tokenizer *tokenizer;
 
@@ -59,7 +60,6 @@ static void whole_answers_are_taken(void **state) {
         {"stage-first",
          "```json\n{\n  \"sleep_stage\": \"R\",\n  \"applicable_rules\": [\"R.2\"],\n  "
          "\"reasoning_text\": \"Chin tone is low.\"\n}\n```"},
-        {"stage-first-coarse", "{\"sleep_stage\":\"N1\",\"applicable_rules\":[\"N1.1\",\"N1.2\",\"N2.4\"]}"},
         {"coarse",
          "{\"applicable_rules\":[\"W.1\",\"W.2\",\"W.3\",\"N1.1\",\"N1.2\",\"N2.1\",\"N2.2\",\"N2.3\",\"N2."
          "4\",\"N3.1\",\"R.1\",\"R.2\",\"R.3\",\"MBM.1\",\"MBM.2\"],\"sleep_stage\":\"W\"}"},
@@ -128,7 +128,7 @@ static void other_bytes_are_refused(void **state) {
         {"coarse", "{\"applicable_rules\":[],\"sleep_stage\":\"W\"}", "\n"},
         {"coarse", "```json\n{\"applicable_rules\":[],\"sleep_stage\":\"W\"}", " "},
         {"coarse", "```json\n{\"applicable_rules\":[],\"sleep_stage\":\"W\"}\n```", "\n"},
-        {"coarse", "{                ", " "}, /* 16 spaces are enough */
+        {"coarse", "{            ", " "}, /* 12 spaces are enough */
         {"coarse",
          "{\"applicable_rules\":[\"W.1\",\"W.2\",\"W.3\",\"N1.1\",\"N1.2\",\"N2.1\",\"N2.2\",\"N2.3\","
          "\"N2.4\",\"N3.1\",\"R.1\",\"R.2\",\"R.3\",\"MBM.1\",\"MBM.2\"",
@@ -182,7 +182,8 @@ static void check_permitted(const sv_constraint *c, const sv_answer_schema *sche
                             const sv_answer_state *state, size_t n_left) {
     size_t n_words = sv_constraint_n_words(c), n = 0;
     uint64_t *scratch = sv_calloc(n_words, sizeof *scratch);
-    const uint64_t *permitted = sv_constraint_permitted(c, state, n_left, scratch);
+    bool limited, expected = false;
+    const uint64_t *permitted = sv_constraint_permitted(c, state, n_left, scratch, &limited);
     for (int32_t id = 0; id < sv_tokenizer_n_ids(t); id++) {
         size_t len;
         const char *bytes = sv_tokenizer_bytes(t, id, &len);
@@ -190,17 +191,22 @@ static void check_permitted(const sv_constraint *c, const sv_answer_schema *sche
         sv_answer_state after = *state;
         bool fits = len > 0 && sv_tokenizer_special(t, name) != id;
         for (size_t i = 0; fits && i < len; i++) fits = sv_answer_step(schema, &after, (unsigned char)bytes[i]);
-        if (fits) fits = sv_constraint_n_needed(c, &after) <= n_left - 1;
+        if (fits && sv_constraint_n_needed(c, &after) > n_left - 1) {
+            fits = false;
+            expected = true;
+        }
         if (fits != (permitted[id / 64] >> (id % 64) & 1)) fail_msg("token '%s' with %zu left: %d", name, n_left, fits);
         free(name);
         n += fits;
     }
     if (!sv_answer_complete(state)) assert_true(n > 0);
+    assert_int_equal(limited, expected);
     free(scratch);
 }
 
 static void permitted_tokens_are_those_that_go_on(void **state) {
     (void)state;
+    int n_sets = 0;
     for (size_t f = 0; f < SV_COUNT(form_names); f++) {
         sv_error err;
         sv_answer_form form;
@@ -215,6 +221,7 @@ static void permitted_tokens_are_those_that_go_on(void **state) {
                 check_permitted(c, &form.schema, tokenizer, &s, 1000);
                 check_permitted(c, &form.schema, tokenizer, &s, needed);
                 check_permitted(c, &form.schema, tokenizer, &s, needed + round);
+                n_sets += 3;
                 for (uint64_t k = 0; k < 2000; k++) { /* a random byte that fits, else the shortest way */
                     unsigned char byte = (unsigned char)(sv_random_unit(round, i * 2000 + k) * 256);
                     if (sv_answer_step(&form.schema, &s, byte)) break;
@@ -225,6 +232,7 @@ static void permitted_tokens_are_those_that_go_on(void **state) {
         }
         sv_constraint_free(c);
     }
+    print_message("%d sets compared\n", n_sets);
 }
 
 /* From any state the shortest completion completes, and no state needs more than the bound. */
@@ -314,7 +322,7 @@ static void imagine(uint64_t seed, uint64_t step, const sv_tokenizer *t, int n_i
 }
 
 typedef struct tally {
-    int n_answers, n_at_limit;
+    int n_answers, n_at_limit, n_hurried; /* hurried: made to end by the limit */
     size_t least;
     double seconds;
     size_t n_steps;
@@ -344,10 +352,10 @@ static void write_answer(const sv_tokenizer *t, const sv_answer_form *form, cons
         counts->n_steps++;
     }
     ASSERT_OK(sv_generator_finish(g, &made, &err), err);
-    assert_true(made.stopped);
     assert_true(made.n_ids <= max_tokens);
     check_answer(form, made.text, made.text_len);
     counts->n_answers++;
+    counts->n_hurried += !made.stopped;
     counts->n_at_limit += made.n_ids == max_tokens;
     sv_generation_free(&made);
     sv_generator_free(g);
@@ -381,10 +389,57 @@ static void answers_are_always_whole(void **state) {
     for (size_t f = 0; f < SV_COUNT(form_names); f++) {
         tally counts = {0};
         check_form(tokenizer, form_names[f], 180, 600, &counts);
-        print_message("%-18s %d answers, %d at the limit; at least %zu tokens\n", form_names[f], counts.n_answers,
-                      counts.n_at_limit, counts.least);
-        assert_true(counts.n_at_limit > 20 && counts.n_at_limit < counts.n_answers);
+        print_message("%-18s %d answers, %d at the limit, %d hurried; at least %zu tokens\n", form_names[f],
+                      counts.n_answers, counts.n_at_limit, counts.n_hurried, counts.least);
+        assert_true(counts.n_hurried > 20 && counts.n_hurried < counts.n_answers);
     }
+}
+
+/* An answer as models write it, in the tokens in which its text is encoded: the form must not stand in its way. */
+static void check_natural_tokens(const sv_tokenizer *t) {
+    static const char *const texts[][2] = {
+        {"fine",
+         "```json\n{\n  \"reasoning_text\": \"Alpha (8\u201313 Hz) fills > 50 % of the epoch; \\\"blinks\\\" are "
+         "seen.\\nChin tone is high.\",\n  \"applicable_rules\": [\"W.1\", \"W.2\"],\n  \"sleep_stage\": "
+         "\"W\"\n}\n```"},
+        {"fine", "{\"reasoning_text\": \"\", \"applicable_rules\": [], \"sleep_stage\": \"N3\"}"},
+        {"coarse",
+         "```json\n{\n    \"applicable_rules\": [\n        \"MBM.1\",\n        \"N2.1\"\n    ],\n    "
+         "\"sleep_stage\": \"N2\"\n}\n```"},
+        {"stage-first",
+         "```json\n{\n  \"sleep_stage\": \"R\",\n  \"applicable_rules\": [\"R.2\"],\n  "
+         "\"reasoning_text\": \"Chin tone is low.\"\n}\n```"}};
+    for (size_t i = 0; i < SV_COUNT(texts); i++) {
+        sv_error err;
+        sv_answer_form form;
+        sv_constraint *c;
+        sv_answer_state s;
+        int32_t *ids;
+        size_t n;
+        bool limited;
+        sv_answer_form_make(texts[i][0], &form);
+        ASSERT_OK(sv_constraint_new(&form.schema, t, &c, &err), err);
+        ASSERT_OK(sv_tokenizer_encode(t, texts[i][1], strlen(texts[i][1]), true, &ids, &n, &err), err);
+        uint64_t *scratch = sv_calloc(sv_constraint_n_words(c), sizeof *scratch);
+        sv_answer_begin(&s);
+        for (size_t k = 0; k < n; k++) {
+            size_t len;
+            const char *bytes = sv_tokenizer_bytes(t, ids[k], &len);
+            const uint64_t *set = sv_constraint_permitted(c, &s, 1000, scratch, &limited);
+            if (!(set[ids[k] / 64] >> (ids[k] % 64) & 1))
+                fail_msg("token %zu '%.*s' of %s", k, (int)len, bytes, texts[i][1]);
+            assert_true(sv_constraint_read(c, &s, bytes, len));
+        }
+        assert_true(sv_answer_complete(&s));
+        free(scratch);
+        free(ids);
+        sv_constraint_free(c);
+    }
+}
+
+static void natural_tokens_are_permitted(void **state) {
+    (void)state;
+    check_natural_tokens(tokenizer);
 }
 
 static void a_begun_answer_is_gone_on_with(void **state) {
@@ -397,7 +452,7 @@ static void a_begun_answer_is_gone_on_with(void **state) {
     sv_generation made;
     float logits[300] = {0};
     const sv_model_config config = {.text = {.vocab = 300}};
-    assert_true(sv_answer_form_make("stage-first-coarse", &form));
+    assert_true(sv_answer_form_make("stage-first", &form));
     ASSERT_OK(sv_constraint_new(&form.schema, tokenizer, &c, &err), err);
     sv_generate_options options = {.max_tokens = 60, .repetition_penalty = 1, .constraint = c, .begun = begun};
     ASSERT_OK(sv_generator_new(&config, tokenizer, &options, NULL, 0, &g, &err), err);
@@ -412,7 +467,7 @@ static void a_begun_answer_is_gone_on_with(void **state) {
     sv_generator_free(g);
     options.begun = "{\"reasoning";
     assert_int_equal(sv_generator_new(&config, tokenizer, &options, NULL, 0, &g, &err), SV_ERR_USAGE);
-    options.begun = "{\"sleep_stage\":\"W\",\"applicable_rules\":[]}"; /* whole already */
+    options.begun = "{\"sleep_stage\":\"W\",\"applicable_rules\":[],\"reasoning_text\":\"\"}"; /* whole already */
     ASSERT_OK(sv_generator_new(&config, tokenizer, &options, NULL, 0, &g, &err), err);
     int32_t next;
     ASSERT_OK(sv_generator_step(g, logits, &next, &err), err);
@@ -422,6 +477,63 @@ static void a_begun_answer_is_gone_on_with(void **state) {
     sv_generation_free(&made);
     sv_generator_free(g);
     sv_constraint_free(c);
+}
+
+static double milliseconds(clock_t begin, int n) { return 1e3 * (double)(clock() - begin) / CLOCKS_PER_SEC / n; }
+
+/* What a step costs, printed for docs/modules/generation.md. */
+static void print_costs(const sv_tokenizer *t) {
+    static const char *const begun[] = {"",
+                                        "```json\n{\n  ",
+                                        "{\"reasoning_text\": \"abc",
+                                        "{\"reasoning_text\": \"abc\\",
+                                        "{\"reasoning_text\":\"\",\"applicable_rules\": [\"N",
+                                        "{\"reasoning_text\":\"\",\"applicable_rules\": [\"W.1\""};
+    enum { N = 10 };
+    sv_error err;
+    sv_answer_form form;
+    sv_constraint *c;
+    clock_t begin = clock();
+    sv_answer_form_make("fine", &form);
+    ASSERT_OK(sv_constraint_new(&form.schema, t, &c, &err), err);
+    print_message("a constraint: %.0f ms\n", milliseconds(begin, 1));
+    uint64_t *scratch = sv_calloc(sv_constraint_n_words(c), sizeof *scratch);
+    for (size_t i = 0; i < SV_COUNT(begun); i++) {
+        sv_answer_state s;
+        bool limited;
+        double ms[2];
+        sv_answer_begin(&s);
+        assert_true(sv_constraint_read(c, &s, begun[i], strlen(begun[i])));
+        size_t n_left[] = {100000, sv_constraint_n_needed(c, &s)};
+        for (int near = 0; near < 2; near++) {
+            begin = clock();
+            for (int k = 0; k < N; k++) sv_constraint_permitted(c, &s, n_left[near], scratch, &limited);
+            ms[near] = milliseconds(begin, N);
+        }
+        print_message("permitted %.3f ms, at the limit %.3f ms, after %s\n", ms[0], ms[1], begun[i]);
+    }
+    free(scratch);
+    sv_constraint_free(c);
+    static const sv_sampling settings[] = {
+        {.repetition_penalty = 1.05F},
+        {.temperature = 1, .repetition_penalty = 1.05F},
+        {.temperature = 0.7F, .top_k = 20, .top_p = 0.8F, .repetition_penalty = 1.05F},
+        {.temperature = 1, .top_p = 0.99F, .repetition_penalty = 1.05F}};
+    int n_ids = sv_tokenizer_n_ids(t);
+    float *logits = sv_calloc((size_t)n_ids, sizeof *logits);
+    for (int i = 0; i < n_ids; i++) { /* about normal, of standard deviation 2.8 */
+        for (uint64_t k = 0; k < 6; k++) logits[i] += 4 * (float)sv_random_unit(k, (uint64_t)i);
+    }
+    for (size_t i = 0; i < SV_COUNT(settings); i++) {
+        sv_sampler *s;
+        ASSERT_OK(sv_sampler_new(&settings[i], n_ids, &s, &err), err);
+        begin = clock();
+        for (uint64_t k = 0; k < N; k++) sv_sampler_choose(s, logits, NULL, k);
+        print_message("temperature %.1f, top-k %d, top-p %.2f: %.3f ms\n", (double)settings[i].temperature,
+                      settings[i].top_k, (double)settings[i].top_p, milliseconds(begin, N));
+        sv_sampler_free(s);
+    }
+    free(logits);
 }
 
 /* 151,643 tokens, many of them over several elements of an answer. */
@@ -438,12 +550,15 @@ static void the_real_vocabulary(void **state) {
     ASSERT_OK(sv_tokenizer_load(folder, &t, &err), err);
     snprintf(command, sizeof command, "rm -r %s", folder);
     assert_int_equal(system(command), 0);
+    check_natural_tokens(t);
+    print_costs(t);
     for (size_t f = 0; f < SV_COUNT(form_names); f++) {
         tally counts = {0};
         check_form(t, form_names[f], 5, 70, &counts);
-        print_message("%-18s %d answers, %d at the limit; at least %zu tokens; %.2f ms a step with the choice\n",
-                      form_names[f], counts.n_answers, counts.n_at_limit, counts.least,
-                      1e3 * counts.seconds / (double)counts.n_steps);
+        print_message(
+            "%-18s %d answers, %d at the limit, %d hurried; at least %zu tokens; %.2f ms a step with the choice\n",
+            form_names[f], counts.n_answers, counts.n_at_limit, counts.n_hurried, counts.least,
+            1e3 * counts.seconds / (double)counts.n_steps);
     }
     sv_tokenizer_free(t);
 }
@@ -456,6 +571,7 @@ int main(void) {
         cmocka_unit_test(completions_complete),
         cmocka_unit_test(permitted_tokens_are_those_that_go_on),
         cmocka_unit_test(answers_are_always_whole),
+        cmocka_unit_test(natural_tokens_are_permitted),
         cmocka_unit_test(a_begun_answer_is_gone_on_with),
         cmocka_unit_test(the_real_vocabulary),
     };

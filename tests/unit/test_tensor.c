@@ -172,6 +172,12 @@ static void sixteen_bits_round_to_even(void **state) {
         float b = sv_bf16_to_f32((uint16_t)h), f = sv_f16_to_f32((uint16_t)h);
         if (!isnan(b)) assert_int_equal(sv_bf16_from_f32(b), h);
         if (!isnan(f)) assert_int_equal(sv_f16_from_f32(f), h);
+        float both[2];
+        uint16_t half = (uint16_t)h;
+        sv_dtype_read_f32(SV_F16, &half, 0, 1, &both[0]);
+        sv_dtype_read_f32(SV_BF16, &half, 0, 1, &both[1]);
+        assert_memory_equal(&both[0], &f, sizeof f);
+        assert_memory_equal(&both[1], &b, sizeof b);
         if (isnan(b)) assert_true(isnan(sv_bf16_to_f32(sv_bf16_from_f32(b))));
         if (isnan(f)) assert_true(isnan(sv_f16_to_f32(sv_f16_from_f32(f))));
         if ((h & 0x7fff) >= 0x7bff) continue; /* the next one is not finite in binary16 */
