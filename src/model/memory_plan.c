@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "model/network.h"
 
+#define ALIGNMENT 64          /* bytes at whose multiples each copied array begins */
 #define PANEL 32              /* tokens that keys and values are kept by */
 #define ROW_OF_A_GENERATOR 32 /* bytes a token of an answer: id, probability, text; measured generously */
 
