@@ -60,7 +60,3 @@ sv_work sv_work_write(const sv_model_config *config, double n_before, double n) 
     work.linear += 2.0 * config->text.vocab * config->text.hidden * n;
     return work;
 }
-
-double sv_cache_bytes_per_token(const sv_text_config *text) {
-    return 2.0 * sizeof(float) * text->n_layers * text->n_kv_heads * text->head_dim;
-}
