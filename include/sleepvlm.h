@@ -86,6 +86,8 @@ typedef struct sv_stage_options {
     bool anti_alias;                    /* low-pass before 100 Hz; off = as the published system */
     const char *lights_off, *lights_on; /* clock "HH:MM[:SS]" or "+SECONDS" from the start; bounds of the statistics */
     int n_threads;                      /* 0 = one per usable core */
+    size_t memory_bytes;                /* what may be allocated beside the weights; fewer epochs are then asked at a
+                                           time; 0 = no limit. Results do not depend on it. */
     bool force;                         /* replace results of another recording, model or option in the folder */
     /* Called after each epoch, from any thread but never from two at once; NULL = not. */
     void (*progress)(void *context, int n_done, int n_epochs);

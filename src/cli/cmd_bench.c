@@ -215,7 +215,8 @@ static sv_status bench_questions(bench *b, const sv_embedding *embeddings, bool 
     sv_status s = sv_stage_prompt_load(sv_model_folder(b->model), NULL, &prompt, err);
     if (s) return s;
     if (!coarse || prompt.stage_first) {
-        s = sv_examiner_new(b->model, &prompt, coarse, NULL, &examiner, err);
+        s = sv_examiner_new(b->model, &prompt, coarse, &examiner, err);
+        if (!s) s = sv_examiner_prepare(examiner, NULL, err);
         if (!s) s = sv_desk_new(examiner, N_SLOTS, (size_t)embeddings->n_tokens, NULL, &desk, err);
         if (!s) s = ask_all(b, desk, embeddings, coarse, err);
     }

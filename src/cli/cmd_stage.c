@@ -34,6 +34,7 @@ static const struct option long_options[] = {{"model", required_argument, 0, 'm'
                                              {"lights-off", required_argument, 0, 'F'},
                                              {"lights-on", required_argument, 0, 'N'},
                                              {"threads", required_argument, 0, 't'},
+                                             {"memory", required_argument, 0, 'e'},
                                              {"force", no_argument, 0, 'f'},
                                              {"json", no_argument, 0, 'j'},
                                              {"quiet", no_argument, 0, 'q'},
@@ -69,6 +70,7 @@ static int take_option(arguments *a, int letter, const char *value) {
         case 'F': o->lights_off = value; return 0;
         case 'N': o->lights_on = value; return 0;
         case 't': return sv_cli_parse_threads(&sv_cmd_stage, value, &o->n_threads);
+        case 'e': return sv_cli_parse_bytes(&sv_cmd_stage, "--memory", value, &o->memory_bytes);
         case 'f': o->force = true; return 0;
         case 'j': a->json = true; return 0;
         case 'q': a->quiet = true; return 0;
@@ -224,6 +226,8 @@ const sv_command sv_cmd_stage = {
         "      --lights-off TIME   bounds of the statistics: HH:MM[:SS] or +SECONDS from the start\n"
         "      --lights-on TIME\n"
         "  -t, --threads N         default: one per core\n"
+        "      --memory SIZE       what may be used beside the model's weights (2G, 500M): fewer epochs are\n"
+        "                          asked at a time; the results stay the same\n"
         "      --force             replace another result in the folder\n"
         "      --json              print the summary of each recording as a line of JSON\n"
         "  -q, --quiet             no progress, no summary\n"

@@ -25,6 +25,8 @@ int sv_cli_help(const sv_command *command);
 
 /* Reads the value of --threads, 1 to 1024. Returns 0, or 2 after a usage error. */
 int sv_cli_parse_threads(const sv_command *command, const char *text, int *out);
+/* A number of bytes: 1000, 500M, 2.5G ("option" names it in the message). */
+int sv_cli_parse_bytes(const sv_command *command, const char *option, const char *text, size_t *out);
 
 /* True after SIGINT or SIGTERM; handlers are installed by main. */
 bool sv_cli_interrupted(void);

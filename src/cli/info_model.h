@@ -50,7 +50,8 @@ typedef struct sv_model_report {
     sv_stage_prompt prompt; /* owned */
     sv_prompt_length length;
     sv_work work_picture, work_question, work_answer, work_prefix;
-    sv_memory_plan memory; /* for SV_PROBE_BATCH questions at a time */
+    double bytes_per_token; /* keys and values */
+    sv_memory_plan memory;  /* for SV_PROBE_BATCH questions at a time; all 0 when it is not known */
     bool probed;
     sv_machine_speed speed;
     sv_time_estimate time;

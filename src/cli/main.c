@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/command.h"
 #include "tensor/isa.h"
@@ -53,6 +54,23 @@ int sv_cli_parse_threads(const sv_command *command, const char *text, int *out) 
         return sv_cli_usage(command, "--threads must be a number from 1 to 1024, found '%s'", text);
     }
     *out = (int)n;
+    return 0;
+}
+
+int sv_cli_parse_bytes(const sv_command *command, const char *option, const char *text, size_t *out) {
+    static const struct {
+        const char *suffix;
+        double factor;
+    } units[] = {{"", 1}, {"B", 1}, {"K", 1e3}, {"KB", 1e3}, {"M", 1e6}, {"MB", 1e6}, {"G", 1e9}, {"GB", 1e9}};
+    char *end;
+    double number = strtod(text, &end), bytes = -1;
+    for (size_t i = 0; end != text && i < sizeof units / sizeof units[0]; i++) {
+        if (strcasecmp(end, units[i].suffix) == 0) bytes = number * units[i].factor;
+    }
+    if (!(bytes >= 1 && bytes <= 1e15)) {
+        return sv_cli_usage(command, "%s must be a size such as 500M or 2G, found '%s'", option, text);
+    }
+    *out = (size_t)bytes;
     return 0;
 }
 

@@ -11,15 +11,14 @@
 #define QUERY_ROWS ((size_t)64) /* queries of one work item */
 #define MAX_PARTS (SV_MAX_PREFIX_DEPTH + 1)
 
-/* Numbers that one thread needs: scores, and queries and outputs of single rows. */
-static size_t item_size(const sv_text_config *c, size_t n_keys) {
+size_t sv_attend_scores(const sv_text_config *c, size_t n_keys) {
     size_t rows = SV_MAX(QUERY_ROWS, (size_t)(c->n_heads / c->n_kv_heads));
     return sv_panel_round(rows * (n_keys + 2 * (size_t)c->head_dim));
 }
 
 sv_status sv_workspace_reserve(sv_workspace *w, size_t n_keys, sv_error *err) {
     if (n_keys <= w->n_keys) return SV_OK;
-    size_t size = item_size(&w->model->config.text, n_keys), n_threads = (size_t)sv_pool_n_threads(w->pool);
+    size_t size = sv_attend_scores(&w->model->config.text, n_keys), n_threads = (size_t)sv_pool_n_threads(w->pool);
     float *scores = sv_alloc_aligned(n_threads * size, sizeof *scores);
     if (!scores) return sv_fail_memory(err, "attention scores", n_threads * size * sizeof *scores);
     free(w->scores);

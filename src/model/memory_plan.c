@@ -1,56 +1,95 @@
-/* memory_plan.c - the sizes that cache.c, workspace.c, attend.c and vision.c allocate, summed. */
+/* memory_plan.c - sums of the sizes that the parts of the engine state themselves. */
 #include "model/memory_plan.h"
 
-#include <math.h>
-
 #include "base/memory.h"
+#include "model/network.h"
 
-#define FLOAT 4.0
-#define QUERY_ROWS 64.0 /* of attend.c and vision.c */
-#define SCORE_ROWS 16.0 /* SV_SCORE_ROWS */
-#define PANEL 32.0
+#define ROW_OF_A_GENERATOR 32 /* bytes a token of an answer: id, probability, text; measured generously */
 
-static double panels(double n) { return ceil(n / PANEL) * PANEL; }
+typedef struct sum {
+    size_t bytes;
+    bool fits;
+} sum;
 
-double sv_memory_of_tokens(const sv_text_config *t, double n_tokens) {
-    return FLOAT * t->n_layers * t->n_kv_heads * panels(n_tokens) * (t->head_dim + panels(t->head_dim));
+static void add(sum *s, size_t n, size_t bytes) {
+    s->fits &= sv_mul_size(n, bytes, &bytes) && sv_add_size(s->bytes, bytes, &s->bytes);
 }
 
-static double copied_bytes(const sv_model_config *c) {
-    const sv_text_config *t = &c->text;
-    const sv_vision_config *v = &c->vision;
-    double cell = (double)v->hidden * v->merge * v->merge;
-    double layer = 2.0 * t->hidden + ((double)t->n_heads + 2.0 * t->n_kv_heads) * t->head_dim;
-    double block = 2.0 * v->hidden + 3.0 * v->hidden + v->hidden + 2.0 * v->ffn + v->hidden;
-    double patch = (double)v->hidden * v->channels * v->patch * v->patch;
-    return FLOAT * (t->n_layers * layer + t->hidden + v->depth * block + patch + v->hidden + cell + v->out_hidden);
+static sum cache_bytes(const sv_text_config *c, size_t n_tokens) {
+    size_t keys = 0, values = 0;
+    sum s = {0, n_tokens < SIZE_MAX / 2 && sv_cache_sizes(c, (n_tokens + 31) / 32 * 32, &keys, &values)};
+    add(&s, keys, sizeof(float));
+    add(&s, values, sizeof(float));
+    return s;
 }
 
-static double decoder_work(const sv_text_config *t, const sv_memory_wish *w) {
-    double query = (double)t->n_heads * t->head_dim, key = (double)t->n_kv_heads * t->head_dim;
-    double row = 2.0 * t->hidden + (query + 2 * key) + query + 2.0 * t->ffn + t->head_dim;
-    double n_keys = (double)w->n_prefix + (double)w->n_own;
-    double scores = SV_MAX(QUERY_ROWS, (double)t->n_heads / t->n_kv_heads) * (n_keys + 2.0 * t->head_dim);
-    return FLOAT * ((double)w->n_rows * row + SCORE_ROWS * t->vocab + w->n_threads * panels(scores));
+/* One question in a slot: its timeline and the state of its answer. */
+static sum question_bytes(const sv_model *m, size_t n_own) {
+    size_t vocab = (size_t)m->config.text.vocab;
+    sum s = cache_bytes(&m->config.text, n_own);
+    add(&s, n_own, sizeof(sv_position) + sizeof(int32_t) + ROW_OF_A_GENERATOR);
+    add(&s, vocab, sizeof(float) + 2); /* its row of logits; what the sampler has seen and may choose */
+    return s;
 }
 
-static double vision_work(const sv_vision_config *v, const sv_memory_wish *w) {
-    double patches = (double)w->picture_tokens * v->merge * v->merge, head_dim = (double)v->hidden / v->n_heads;
-    double wide = SV_MAX(SV_MAX(3.0 * v->hidden, 2.0 * v->ffn), (double)v->out_hidden);
-    double row = 2.0 * v->hidden + wide + head_dim + (double)v->channels * v->patch * v->patch;
-    double attention = panels(patches) * head_dim + panels(head_dim) * patches + QUERY_ROWS * patches;
-    return FLOAT * (patches * row + w->n_threads * attention);
+static sum desk_bytes(const sv_model *m, const sv_memory_request *r) {
+    sum s = {0, true};
+    size_t n;
+    s.fits = sv_workspace_size(m, r->n_prefix + r->n_own, r->n_threads, &n);
+    add(&s, 1, n);
+    add(&s, 2 * (size_t)m->config.text.vocab, sizeof(float));
+    return s;
 }
 
-void sv_memory_plan_make(const sv_model_config *c, const sv_memory_wish *w, sv_memory_plan *out) {
-    const sv_text_config *t = &c->text;
-    *out = (sv_memory_plan){.weights = w->weight_bytes, .copied = copied_bytes(c)};
-    out->per_token = sv_memory_of_tokens(t, PANEL) / PANEL;
-    out->prefix = sv_memory_of_tokens(t, (double)w->n_prefix);
-    out->sequence = sv_memory_of_tokens(t, (double)w->n_own) + FLOAT * t->vocab;
-    out->work = decoder_work(t, w) + vision_work(&c->vision, w);
-    out->pictures = FLOAT * (double)w->n_pictures * (double)w->picture_tokens * t->hidden;
-    out->all_but_mapped =
-        out->copied + out->prefix + (double)w->n_sequences * out->sequence + out->work + out->pictures;
-    out->all = out->weights + out->all_but_mapped;
+static sv_status picture_bytes(const sv_model *m, const sv_memory_request *r, sum *vision, sum *embedding,
+                               sv_error *err) {
+    const sv_vision_config *v = &m->config.vision;
+    int height, width;
+    sv_status s = sv_smart_resize(r->picture_h, r->picture_w, v->patch * v->merge, m->config.min_pixels,
+                                  m->config.max_pixels, &height, &width, err);
+    if (s) return s;
+    size_t n_patches = (size_t)(height / v->patch) * (size_t)(width / v->patch), n = 0;
+    *vision = (sum){0, sv_vision_size(m, n_patches, r->n_threads, &n)};
+    add(vision, 1, n);
+    add(vision, n_patches * (size_t)(v->channels * v->patch * v->patch), sizeof(float));
+    *embedding = (sum){0, true};
+    add(embedding, n_patches / (size_t)(v->merge * v->merge), (size_t)v->out_hidden * sizeof(float));
+    return SV_OK;
+}
+
+sv_status sv_memory_plan_make(const sv_model *m, const sv_memory_request *r, sv_memory_plan *out, sv_error *err) {
+    sum vision, embedding, prefix = cache_bytes(&m->config.text, r->n_prefix), desk = desk_bytes(m, r);
+    sum question = question_bytes(m, r->n_own), fixed = {0, true}, all = {0, true};
+    sv_status s = picture_bytes(m, r, &vision, &embedding, err);
+    if (s) return s;
+    add(&fixed, 1, m->weights.storage_bytes);
+    add(&fixed, 1, prefix.bytes);
+    add(&fixed, r->n_desks, desk.bytes);
+    add(&fixed, r->n_desks, vision.bytes);
+    add(&fixed, r->n_embeddings, embedding.bytes);
+    add(&fixed, 1, r->n_other);
+    fixed.fits &= vision.fits && embedding.fits && prefix.fits && desk.fits && question.fits;
+    size_t slots = r->n_slots, left = r->budget > fixed.bytes ? r->budget - fixed.bytes : 0;
+    if (r->budget) slots = SV_MIN(slots, left / (question.bytes * r->n_desks));
+    all = fixed;
+    add(&all, SV_MAX(slots, (size_t)1) * r->n_desks, question.bytes);
+    if (!all.fits)
+        return sv_fail(err, SV_ERR_MEMORY, "questions of %zu tokens need more memory than any machine has", r->n_own);
+    if (slots == 0) {
+        return sv_fail(err, SV_ERR_MEMORY,
+                       "the memory budget of %.0f MB is too small: %.0f MB are needed to ask one question at a time "
+                       "(%.0f MB of it for the shared prompt, %.0f MB for a question); the weights are not counted",
+                       (double)r->budget / 1e6, (double)all.bytes / 1e6 + 0.5, (double)prefix.bytes / 1e6,
+                       (double)question.bytes / 1e6);
+    }
+    *out = (sv_memory_plan){.weights = m->weights.storage_bytes,
+                            .prefix = prefix.bytes,
+                            .desks = r->n_desks * desk.bytes,
+                            .questions = slots * r->n_desks * question.bytes,
+                            .embeddings = r->n_embeddings * embedding.bytes,
+                            .vision = r->n_desks * vision.bytes,
+                            .other = r->n_other,
+                            .total = all.bytes,
+                            .n_slots = slots};
+    return SV_OK;
 }

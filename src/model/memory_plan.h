@@ -1,38 +1,35 @@
 /*
- * memory_plan.h - the memory that staging with a network takes, known from its configuration before anything is
- * allocated. Bytes as double: no configuration can make them overflow.
+ * memory_plan.h - how much memory answering questions will take, computed before any of it is taken, and how many
+ * questions at a time a budget allows.
+ *
+ * A budget is what is allocated beside the weights, which are mapped from their files and can be dropped by the system
+ * and read again.
  */
 #ifndef SV_MODEL_MEMORY_PLAN_H
 #define SV_MODEL_MEMORY_PLAN_H
 
-#include "model/config.h"
+#include "model/model.h"
 
-typedef struct sv_memory_wish {
-    double weight_bytes;   /* of the files */
-    size_t n_prefix;       /* tokens of the shared prefix */
-    size_t n_own;          /* tokens that one question may have behind it, its answer included */
-    size_t n_sequences;    /* questions at a time */
-    size_t n_rows;         /* of the decoder's work space (sv_workspace_new) */
-    size_t picture_tokens; /* of one picture */
-    size_t n_pictures;     /* whose embeddings are kept */
-    int n_threads;
-} sv_memory_wish;
+typedef struct sv_memory_request {
+    size_t n_prefix;           /* tokens of the shared prefix */
+    size_t n_own;              /* tokens that a question and its answer may have after it */
+    size_t n_embeddings;       /* pictures kept as embeddings */
+    int picture_h, picture_w;  /* of one, in pixels */
+    size_t n_desks;            /* places where questions are asked at the same time, with n_threads each */
+    size_t n_threads, n_slots; /* of one desk; n_slots is what is wished for */
+    size_t n_other;            /* bytes that the caller needs itself */
+    size_t budget;             /* bytes, 0 = no limit */
+} sv_memory_request;
 
 typedef struct sv_memory_plan {
-    double weights;        /* mapped: the system may give back and read again what is not in use */
-    double copied;         /* norms, biases and the patch embedding in f32 */
-    double per_token;      /* keys and values of one token */
-    double prefix;         /* keys and values of the shared prefix */
-    double sequence;       /* of one question: keys, values, logits */
-    double work;           /* what passes through the layers, of decoder and vision tower */
-    double pictures;       /* embeddings */
-    double all;            /* weights, copied, prefix, n_sequences, work, pictures */
-    double all_but_mapped; /* without the weights: what is really allocated */
+    size_t weights; /* copied: norms, biases; not the mapped matrices */
+    size_t prefix, desks, questions, embeddings, vision, other;
+    size_t total;
+    size_t n_slots; /* questions on a desk: as wished for, or fewer by the budget, at least 1 */
 } sv_memory_plan;
 
-void sv_memory_plan_make(const sv_model_config *config, const sv_memory_wish *wish, sv_memory_plan *out);
-
-/* Keys and values of a stretch of n tokens: whole panels of 32. */
-double sv_memory_of_tokens(const sv_text_config *text, double n_tokens);
+/* SV_ERR_MEMORY when the budget does not suffice for one question at a time; the message says what it would take. */
+sv_status sv_memory_plan_make(const sv_model *model, const sv_memory_request *request, sv_memory_plan *out,
+                              sv_error *err);
 
 #endif

@@ -78,6 +78,14 @@ void sv_embedding_free(sv_embedding *embedding) {
     *embedding = (sv_embedding){0};
 }
 
+sv_status sv_model_picture_tokens(const sv_model *model, int height, int width, size_t *n_tokens, sv_error *err) {
+    const sv_model_config *c = &model->config;
+    int cell = c->vision.patch * c->vision.merge, h = 0, w = 0;
+    sv_status s = sv_smart_resize(height, width, cell, c->min_pixels, c->max_pixels, &h, &w, err);
+    *n_tokens = (size_t)(h / cell) * (size_t)(w / cell);
+    return s;
+}
+
 sv_status sv_model_embed_image(const sv_model *model, const sv_image *image, sv_pool *pool, sv_embedding *out,
                                sv_error *err) {
     *out = (sv_embedding){0};

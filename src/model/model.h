@@ -25,6 +25,9 @@ typedef struct sv_embedding {
 } sv_embedding;
 void sv_embedding_free(sv_embedding *embedding);
 
+/* How many tokens a picture of this size becomes. SV_ERR_INPUT when its aspect ratio is above 200. */
+sv_status sv_model_picture_tokens(const sv_model *model, int height, int width, size_t *n_tokens, sv_error *err);
+
 /* Runs the vision tower on one picture. `pool` (may be NULL) shares out the matrix products. The result does not depend
  * on the number of threads. */
 sv_status sv_model_embed_image(const sv_model *model, const sv_image *image, sv_pool *pool, sv_embedding *out,

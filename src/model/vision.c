@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/arrays.h"
 #include "base/memory.h"
 #include "model/network.h"
 #include "tensor/attention.h"
@@ -25,41 +26,43 @@ typedef struct vision {
     float *storage;
 } vision;
 
-static sv_status allocate(vision *v, sv_error *err) {
+enum { N_ARRAYS = 7 };
+
+static void list_arrays(vision *v, size_t n_threads, sv_array arrays[N_ARRAYS]) {
     const sv_vision_config *c = &v->model->config.vision;
-    size_t hidden = (size_t)c->hidden, head_dim = hidden / (size_t)c->n_heads;
-    v->order = sv_calloc(2 * v->n_cells, sizeof *v->order);
-    if (!v->order) return sv_fail_memory(err, "order of windows", 2 * v->n_cells * sizeof *v->order);
-    v->ends = v->order + v->n_cells;
-    v->keys_size = sv_panel_round(v->n_patches) * head_dim;
-    v->values_size = sv_panel_round(head_dim) * v->n_patches;
-    v->work_size = v->keys_size + v->values_size + sv_panel_round(QUERY_ROWS * v->n_patches);
-    const struct {
-        float **place;
-        size_t n_rows, width;
-    } table[] = {
-        {&v->x, v->n_patches, hidden},
-        {&v->normed, v->n_patches, hidden},
-        {&v->wide, v->n_patches, SV_MAX(SV_MAX(3 * hidden, 2 * (size_t)c->ffn), (size_t)c->out_hidden)},
-        {&v->cosines, v->n_patches, head_dim / 2},
-        {&v->sines, v->n_patches, head_dim / 2},
-        {&v->low_rank, v->n_patches, v->model->weights.max_rank},
-        {&v->work, (size_t)sv_pool_n_threads(v->pool), v->work_size},
+    size_t hidden = (size_t)c->hidden, head_dim = hidden / (size_t)c->n_heads, n = v->n_patches;
+    v->keys_size = sv_panel_round(n) * head_dim;
+    v->values_size = sv_panel_round(head_dim) * n;
+    v->work_size = v->keys_size + v->values_size + sv_panel_round(QUERY_ROWS * n);
+    const sv_array all[N_ARRAYS] = {
+        {&v->x, n, hidden},
+        {&v->normed, n, hidden},
+        {&v->wide, n, SV_MAX(SV_MAX(3 * hidden, 2 * (size_t)c->ffn), (size_t)c->out_hidden)},
+        {&v->cosines, n, head_dim / 2},
+        {&v->sines, n, head_dim / 2},
+        {&v->low_rank, n, v->model->weights.max_rank},
+        {&v->work, n_threads, v->work_size},
     };
-    size_t total = 0, size;
-    for (size_t i = 0; i < SV_COUNT(table); i++) {
-        if (!sv_mul_size(table[i].n_rows, table[i].width, &size) || !sv_add_size(total, sv_panel_round(size), &total)) {
-            return sv_fail(err, SV_ERR_MEMORY, "a picture of %zu patches is too large", v->n_patches);
-        }
+    for (size_t i = 0; i < N_ARRAYS; i++) arrays[i] = all[i];
+}
+
+static sv_status allocate(vision *v, sv_error *err) {
+    sv_array arrays[N_ARRAYS];
+    list_arrays(v, (size_t)sv_pool_n_threads(v->pool), arrays);
+    v->order = sv_calloc(2 * v->n_cells, sizeof *v->order);
+    v->storage = sv_arrays_new(arrays, N_ARRAYS);
+    if (!v->order || !v->storage) {
+        return sv_fail(err, SV_ERR_MEMORY, "out of memory: vision tower for a picture of %zu patches", v->n_patches);
     }
-    v->storage = sv_alloc_aligned(total, sizeof *v->storage);
-    if (!v->storage) return sv_fail_memory(err, "vision tower", total * sizeof *v->storage);
-    float *next = v->storage;
-    for (size_t i = 0; i < SV_COUNT(table); i++) {
-        *table[i].place = next;
-        next += sv_panel_round(table[i].n_rows * table[i].width);
-    }
+    v->ends = v->order + v->n_cells;
     return SV_OK;
+}
+
+bool sv_vision_size(const sv_model *model, size_t n_patches, size_t n_threads, size_t *n_bytes) {
+    vision v = {.model = model, .n_patches = n_patches};
+    sv_array arrays[N_ARRAYS];
+    list_arrays(&v, n_threads, arrays);
+    return sv_arrays_size(arrays, N_ARRAYS, n_bytes);
 }
 
 /* Embeds the patches, then puts cells and their angles into window order. */

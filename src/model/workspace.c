@@ -1,21 +1,16 @@
 /* workspace.c - one allocation for everything that passes through the layers. */
+#include "base/arrays.h"
 #include "base/memory.h"
 #include "model/network.h"
-#include "tensor/product.h"
 
 #define PROMPT_ROWS ((size_t)512) /* tokens that go through the layers together when a prompt is read */
 
-typedef struct place {
-    float **pointer;
-    size_t n_rows, width;
-} place;
+enum { N_ARRAYS = 9 };
 
-enum { N_PLACES = 9 };
-
-static void list_places(sv_workspace *w, place places[N_PLACES]) {
+static void list_arrays(sv_workspace *w, sv_array arrays[N_ARRAYS]) {
     const sv_text_config *c = &w->model->config.text;
     size_t head_dim = (size_t)c->head_dim, n_query = (size_t)c->n_heads * head_dim, n = w->max_rows;
-    const place all[N_PLACES] = {
+    const sv_array all[N_ARRAYS] = {
         {&w->rows, n, (size_t)c->hidden},
         {&w->normed, n, (size_t)c->hidden},
         {&w->qkv, n, n_query + 2 * (size_t)c->n_kv_heads * head_dim},
@@ -26,19 +21,7 @@ static void list_places(sv_workspace *w, place places[N_PLACES]) {
         {&w->low_rank, n, w->model->weights.max_rank},
         {&w->score_logits, SV_SCORE_ROWS, (size_t)c->vocab},
     };
-    for (size_t i = 0; i < N_PLACES; i++) places[i] = all[i];
-}
-
-static bool total_size(const place places[N_PLACES], size_t *total) {
-    *total = 0;
-    for (size_t i = 0; i < N_PLACES; i++) {
-        size_t size;
-        if (!sv_mul_size(places[i].n_rows, places[i].width, &size) ||
-            !sv_add_size(*total, sv_panel_round(size), total)) {
-            return false;
-        }
-    }
-    return true;
+    for (size_t i = 0; i < N_ARRAYS; i++) arrays[i] = all[i];
 }
 
 sv_status sv_workspace_new(const sv_model *model, size_t max_rows, sv_pool *pool, sv_workspace **out, sv_error *err) {
@@ -48,21 +31,14 @@ sv_status sv_workspace_new(const sv_model *model, size_t max_rows, sv_pool *pool
     w->model = model;
     w->pool = pool;
     w->max_rows = max_rows ? max_rows : PROMPT_ROWS;
-    place places[N_PLACES];
-    size_t total = 0;
-    list_places(w, places);
-    if (total_size(places, &total)) {
-        w->storage = sv_alloc_aligned(total, sizeof *w->storage);
-        w->clusters = sv_calloc(w->max_rows, sizeof *w->clusters);
-    }
+    sv_array arrays[N_ARRAYS];
+    list_arrays(w, arrays);
+    w->storage = sv_arrays_new(arrays, N_ARRAYS);
+    w->clusters = sv_calloc(w->max_rows, sizeof *w->clusters);
     if (!w->storage || !w->clusters) {
         sv_workspace_free(w);
-        return sv_fail_memory(err, "work space of the network", total * sizeof(float));
-    }
-    float *next = w->storage;
-    for (size_t i = 0; i < N_PLACES; i++) {
-        *places[i].pointer = next;
-        next += sv_panel_round(places[i].n_rows * places[i].width);
+        return sv_fail(err, SV_ERR_MEMORY, "out of memory: work space for %zu tokens at a time",
+                       max_rows ? max_rows : PROMPT_ROWS);
     }
     *out = w;
     return SV_OK;
@@ -74,4 +50,14 @@ void sv_workspace_free(sv_workspace *w) {
     free(w->scores);
     free(w->clusters);
     free(w);
+}
+
+bool sv_workspace_size(const sv_model *model, size_t n_keys, size_t n_threads, size_t *n_bytes) {
+    sv_workspace w = {.model = model, .max_rows = PROMPT_ROWS};
+    sv_array arrays[N_ARRAYS];
+    size_t scores;
+    list_arrays(&w, arrays);
+    return sv_arrays_size(arrays, N_ARRAYS, n_bytes) &&
+           sv_mul_size(sv_attend_scores(&model->config.text, n_keys), n_threads * sizeof(float), &scores) &&
+           sv_add_size(*n_bytes, scores + PROMPT_ROWS * sizeof(sv_cluster), n_bytes);
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "model/memory_plan.h"
 #include "stage/row.h"
 
 #define BLOCK_EPOCHS 64
@@ -39,8 +40,9 @@ typedef struct asking {
     sv_examiner *examiner;
     sv_pool *outer, *inner; /* over epochs, inside the network: one of them is NULL */
     int n_hands, n_slots;   /* questions at a time on each desk */
-    hand *hands;            /* [n_hands] */
-    sight *sights;          /* [n_epochs] */
+    size_t n_picture_tokens;
+    hand *hands;   /* [n_hands] */
+    sight *sights; /* [n_epochs] */
     sv_row_context row_context;
     int first, end;       /* epochs of the present loop */
     int group_size;       /* epochs of one item */
@@ -131,10 +133,7 @@ static sv_status ask_group(asking *a, hand *h, group *g, sv_error *err) {
                                   &a->sights[SV_MIN(e + 1, last)].embedding}};
     }
     sv_status s = SV_OK;
-    if (!h->desk) {
-        size_t n_tokens = (size_t)windows[0].pictures[1]->n_tokens;
-        s = sv_desk_new(a->examiner, (size_t)a->n_slots, n_tokens, a->inner, &h->desk, err);
-    }
+    if (!h->desk) s = sv_desk_new(a->examiner, (size_t)a->n_slots, a->n_picture_tokens, a->inner, &h->desk, err);
     const sv_asker asker = {on_found, on_cancelled, g};
     return s ? s : sv_desk_ask(h->desk, windows, (size_t)g->n, &asker, err);
 }
@@ -181,25 +180,50 @@ static void walk(asking *a) {
     }
 }
 
+/* How many questions at a time the budget allows. */
+static sv_status plan_memory(asking *a, bool large, sv_error *err) {
+    const sv_run *run = a->run;
+    size_t n_epochs = (size_t)a->row_context.n_epochs;
+    sv_memory_plan plan;
+    const sv_memory_request request = {
+        .n_prefix = sv_examiner_shared_length(a->examiner),
+        .n_own = sv_examiner_room(a->examiner, a->n_picture_tokens),
+        .n_embeddings = SV_MIN((size_t)BLOCK_EPOCHS + 2, n_epochs),
+        .picture_h = SV_PICTURE_HEIGHT,
+        .picture_w = SV_PICTURE_WIDTH,
+        .n_desks = (size_t)a->n_hands,
+        .n_threads = large ? (size_t)sv_pool_n_threads(run->pool) : 1,
+        .n_slots = large ? LARGE_MODEL_SLOTS : SMALL_MODEL_SLOTS,
+        .n_other = n_epochs * SV_EPOCH_SAMPLES * SV_N_ROLES * sizeof(double) + (size_t)a->n_hands * SV_PICTURE_BYTES,
+        .budget = run->options.memory_bytes};
+    sv_status s = sv_memory_plan_make(run->model, &request, &plan, err);
+    if (!s) a->n_slots = (int)plan.n_slots;
+    return s;
+}
+
 static sv_status set_up(asking *a, sv_error *err) {
     sv_run *run = a->run;
     bool large = sv_model_n_parameters(run->model) > LARGE_MODEL_PARAMETERS;
     a->outer = large ? NULL : run->pool;
     a->inner = large ? run->pool : NULL;
     a->n_hands = sv_pool_n_threads(a->outer);
-    a->n_slots = large ? LARGE_MODEL_SLOTS : SMALL_MODEL_SLOTS;
     a->group_size = large ? BLOCK_EPOCHS : SMALL_MODEL_SLOTS;
+    sv_status s = sv_model_picture_tokens(run->model, SV_PICTURE_HEIGHT, SV_PICTURE_WIDTH, &a->n_picture_tokens, err);
+    /* the prefix is the examiner's: it is made when the plan says that it fits */
+    if (!s) s = sv_examiner_new(run->model, &run->prompt, run->options.coarse, &a->examiner, err);
+    if (!s) s = plan_memory(a, large, err);
+    if (!s) s = sv_examiner_prepare(a->examiner, run->pool, err);
+    if (s) return s;
     a->hands = sv_calloc((size_t)a->n_hands, sizeof *a->hands);
     a->sights = sv_calloc((size_t)a->row_context.n_epochs, sizeof *a->sights);
     if (!a->hands || !a->sights)
         return sv_fail_memory(err, "pictures", (size_t)a->row_context.n_epochs * sizeof(sight));
     for (int i = 0; i < a->n_hands; i++) {
-        sv_status s = sv_painter_new(&a->hands[i].painter, err);
-        if (s) return s;
+        if ((s = sv_painter_new(&a->hands[i].painter, err))) return s;
         a->hands[i].rgb = sv_alloc_aligned(SV_PICTURE_BYTES, 1);
         if (!a->hands[i].rgb) return sv_fail_memory(err, "picture", SV_PICTURE_BYTES);
     }
-    return sv_examiner_new(run->model, &run->prompt, run->options.coarse, run->pool, &a->examiner, err);
+    return SV_OK;
 }
 
 static void tear_down(asking *a) {

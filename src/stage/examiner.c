@@ -53,8 +53,8 @@ static sv_status encode_prompt(sv_examiner *e, const sv_stage_prompt *prompt, sv
                    n_pictures);
 }
 
-sv_status sv_examiner_new(const sv_model *model, const sv_stage_prompt *prompt, bool coarse, sv_pool *pool,
-                          sv_examiner **out, sv_error *err) {
+sv_status sv_examiner_new(const sv_model *model, const sv_stage_prompt *prompt, bool coarse, sv_examiner **out,
+                          sv_error *err) {
     *out = NULL;
     if (coarse && !prompt->stage_first) {
         return sv_fail(
@@ -72,16 +72,21 @@ sv_status sv_examiner_new(const sv_model *model, const sv_stage_prompt *prompt, 
         const char *name = sv_stage_name((sv_stage)i);
         s = encode(model, name, strlen(name), &e->stages[i], err);
     }
-    sv_workspace *workspace = NULL;
-    if (!s) s = sv_workspace_new(model, 0, pool, &workspace, err);
-    if (!s) s = sv_prefix_new(workspace, NULL, e->prompt.items, e->n_shared, &e->prefix, err);
-    sv_workspace_free(workspace);
     if (s) {
         sv_examiner_free(e);
         return s;
     }
     *out = e;
     return SV_OK;
+}
+
+sv_status sv_examiner_prepare(sv_examiner *e, sv_pool *pool, sv_error *err) {
+    sv_workspace *workspace;
+    sv_status s = sv_workspace_new(e->model, 0, pool, &workspace, err);
+    if (s) return s;
+    s = sv_prefix_new(workspace, NULL, e->prompt.items, e->n_shared, &e->prefix, err);
+    sv_workspace_free(workspace);
+    return s;
 }
 
 void sv_examiner_free(sv_examiner *e) {

@@ -36,7 +36,8 @@ static void ask(size_t n_slots, int n_threads, bool coarse, const sv_window *win
     sv_examiner *examiner;
     sv_desk *desk;
     ASSERT_OK(sv_pool_new(n_threads, &pool, &err), err);
-    ASSERT_OK(sv_examiner_new(model, &prompt, coarse, pool, &examiner, &err), err);
+    ASSERT_OK(sv_examiner_new(model, &prompt, coarse, &examiner, &err), err);
+    ASSERT_OK(sv_examiner_prepare(examiner, pool, &err), err);
     ASSERT_OK(sv_desk_new(examiner, n_slots, (size_t)embeddings->n_tokens, pool, &desk, &err), err);
     ASSERT_OK(sv_desk_ask(desk, windows, n, &(sv_asker){keep, NULL, findings}, &err), err);
     sv_desk_free(desk);
@@ -142,7 +143,8 @@ static void a_desk_can_be_used_after_it_was_stopped(void **state) {
     sv_finding findings[N_PICTURES] = {{{0}, NULL, 0, 0, false, {0}}};
     int n_asked = 0;
     for (size_t k = 0; k < N_PICTURES; k++) windows[k] = window_of(k);
-    ASSERT_OK(sv_examiner_new(model, &prompt, false, NULL, &examiner, &err), err);
+    ASSERT_OK(sv_examiner_new(model, &prompt, false, &examiner, &err), err);
+    ASSERT_OK(sv_examiner_prepare(examiner, NULL, &err), err);
     ASSERT_OK(sv_desk_new(examiner, 3, (size_t)embeddings->n_tokens, NULL, &desk, &err), err);
     assert_int_equal(sv_desk_ask(desk, windows, N_PICTURES, &(sv_asker){count, after_three, &n_asked}, &err),
                      SV_ERR_CANCELLED);

@@ -69,7 +69,7 @@ static int set_up(void **state) {
     sv_session *session = new_session(NULL, 400, NULL);
     ASSERT_OK(sv_session_append(session, &(sv_prompt){ids, n_ids, pictures, 2}, expected, &err), err);
     assert_int_equal(sv_session_length(session), n_ids);
-    sv_session_free(session);
+    free_session(session);
     return 0;
 }
 
