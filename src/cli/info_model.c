@@ -9,14 +9,12 @@
 #include "cli/info_text.h"
 #include "cli/quantity.h"
 #include "model/model_tensors.h"
-#include "model/network.h"
 #include "model/tokenizer_check.h"
 #include "render/picture.h"
 
 #define PUBLISHED_TOKENS 2714  /* of the published system prompt, where there is none */
 #define ANSWER_TOKENS 250      /* of a usual answer with rationale */
 #define MAX_ANSWER_TOKENS 1024 /* for which there must be room */
-#define PANEL_TOKENS 32        /* keys and values are kept for that many together */
 #define KEPT_PICTURES 66       /* embedded at a time (ask.c) */
 #define NIGHT_EPOCHS 960       /* 8 hours */
 
@@ -94,10 +92,8 @@ static void read_prompt(sv_model_report *r, const char *prompt_path) {
     }
 }
 
-/* A model without weights is enough: only sizes are asked for. */
 static void plan_memory(sv_model_report *r, int n_threads) {
     const sv_prompt_length *l = &r->length;
-    const sv_model sizes = {.config = r->config};
     const sv_memory_request request = {.n_prefix = l->shared,
                                        .n_own = l->suffix + MAX_ANSWER_TOKENS,
                                        .n_embeddings = KEPT_PICTURES,
@@ -106,11 +102,8 @@ static void plan_memory(sv_model_report *r, int n_threads) {
                                        .n_desks = 1,
                                        .n_threads = (size_t)(n_threads ? n_threads : sv_n_cores()),
                                        .n_slots = SV_PROBE_BATCH};
-    size_t keys, values;
     sv_error err;
-    if (r->problems.len || !sv_cache_sizes(&r->config.text, PANEL_TOKENS, &keys, &values)) return;
-    r->bytes_per_token = sizeof(float) * (double)(keys + values) / PANEL_TOKENS;
-    if (l->total && sv_memory_plan_make(&sizes, &request, &r->memory, &err) != SV_OK) add_problem(r, &err);
+    if (sv_memory_plan_make(&r->config, &request, &r->memory, &err)) add_problem(r, &err);
 }
 
 static void count_work(sv_model_report *r) {
@@ -311,23 +304,21 @@ static void put_prompt(const sv_model_report *r, sv_strbuf *out) {
     sv_info_table_end(&table, out);
 }
 
-static double work_bytes(const sv_memory_plan *m) { return (double)(m->desks + m->vision + m->embeddings); }
-
 static void put_memory(const sv_model_report *r, sv_strbuf *out) {
     const sv_memory_plan *m = &r->memory;
-    char n[SV_QUANTITY_SIZE], remark[96];
+    char n[SV_QUANTITY_SIZE], all[SV_QUANTITY_SIZE], remark[96];
     sv_info_table table;
-    if (r->bytes_per_token <= 0) return;
     sv_info_table_start(&table, "Memory|Size|", "lrl");
     put_row(&table, "weights", sv_put_bytes(n, r->weight_bytes), "mapped from the file");
-    put_row(&table, "keys and values", sv_put_bytes(n, r->bytes_per_token), "a token");
-    if (m->total) {
+    put_row(&table, "keys and values", sv_put_bytes(n, (double)m->per_token), "a token");
+    if (r->length.total) {
         put_row(&table, "shared prefix", sv_put_bytes(n, (double)m->prefix), "once");
         snprintf(remark, sizeof remark, "with room for an answer of %d tokens", MAX_ANSWER_TOKENS);
-        put_row(&table, "question", sv_put_bytes(n, (double)m->questions / SV_PROBE_BATCH), remark);
-        put_row(&table, "work space", sv_put_bytes(n, work_bytes(m)), "");
-        snprintf(remark, sizeof remark, "besides the weights, with %d questions at a time", SV_PROBE_BATCH);
-        put_row(&table, "together", sv_put_bytes(n, (double)m->total), remark);
+        put_row(&table, "question", sv_put_bytes(n, (double)m->question), remark);
+        put_row(&table, "work space", sv_put_bytes(n, (double)(m->copied + m->desks + m->vision + m->embeddings)), "");
+        snprintf(remark, sizeof remark, "with %d questions at a time; %s besides the weights", SV_PROBE_BATCH,
+                 sv_put_bytes(all, (double)m->total));
+        put_row(&table, "together", sv_put_bytes(n, r->weight_bytes + (double)m->total), remark);
     }
     sv_info_table_end(&table, out);
 }
@@ -439,10 +430,13 @@ static json_t *question_json(const sv_model_report *r, bool *ok) {
 
 static json_t *cost_json(const sv_model_report *r, bool *ok) {
     const sv_memory_plan *m = &r->memory;
-    const number memory[] = {{"weights", r->weight_bytes},         {"kv_per_token", r->bytes_per_token},
-                             {"shared_prefix", (double)m->prefix}, {"question", (double)m->questions / SV_PROBE_BATCH},
-                             {"work_space", work_bytes(m)},        {"questions_at_a_time", SV_PROBE_BATCH},
-                             {"besides_weights", (double)m->total}};
+    const number memory[] = {{"weights", r->weight_bytes},
+                             {"kv_per_token", (double)m->per_token},
+                             {"shared_prefix", (double)m->prefix},
+                             {"question", (double)m->question},
+                             {"work_space", (double)(m->copied + m->desks + m->vision + m->embeddings)},
+                             {"questions_at_a_time", SV_PROBE_BATCH},
+                             {"together", r->weight_bytes + (double)m->total}};
     const number work[] = {{"picture", sv_work_sum(r->work_picture)},
                            {"question", sv_work_sum(r->work_question)},
                            {"answer", sv_work_sum(r->work_answer)},
@@ -459,7 +453,7 @@ static json_t *cost_json(const sv_model_report *r, bool *ok) {
                             {"write_batch", r->speed.batch},
                             {"threads", r->speed.n_threads}};
     json_t *object = json_object();
-    sv_info_set(object, "memory_bytes", numbers(memory, m->total ? SV_COUNT(memory) : 2, ok), ok);
+    sv_info_set(object, "memory_bytes", numbers(memory, r->length.total ? SV_COUNT(memory) : 2, ok), ok);
     if (r->length.total) sv_info_set(object, "flop", numbers(work, SV_COUNT(work), ok), ok);
     if (r->probed) {
         sv_info_set(object, "estimated_seconds", numbers(time, SV_COUNT(time), ok), ok);

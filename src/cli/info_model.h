@@ -50,8 +50,7 @@ typedef struct sv_model_report {
     sv_stage_prompt prompt; /* owned */
     sv_prompt_length length;
     sv_work work_picture, work_question, work_answer, work_prefix;
-    double bytes_per_token; /* keys and values */
-    sv_memory_plan memory;  /* for SV_PROBE_BATCH questions at a time; all 0 when it is not known */
+    sv_memory_plan memory; /* for SV_PROBE_BATCH questions at a time */
     bool probed;
     sv_machine_speed speed;
     sv_time_estimate time;

@@ -72,6 +72,7 @@ const sv_model_config *sv_model_get_config(const sv_model *model) { return &mode
 const sv_tokenizer *sv_model_get_tokenizer(const sv_model *model) { return model->tokenizer; }
 const char *sv_model_folder(const sv_model *model) { return model->folder; }
 int64_t sv_model_n_parameters(const sv_model *model) { return model->weights.n_parameters; }
+size_t sv_model_adapter_rank(const sv_model *model) { return model->weights.max_rank; }
 
 void sv_embedding_free(sv_embedding *embedding) {
     free(embedding->rows);

@@ -16,6 +16,7 @@ const sv_model_config *sv_model_get_config(const sv_model *model);
 const sv_tokenizer *sv_model_get_tokenizer(const sv_model *model);
 const char *sv_model_folder(const sv_model *model);
 int64_t sv_model_n_parameters(const sv_model *model);
+size_t sv_model_adapter_rank(const sv_model *model); /* numbers a row of work space needs for an adapter, 0 without */
 
 /* What the decoder sees of one picture. */
 typedef struct sv_embedding {

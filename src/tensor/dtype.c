@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "tensor/clones.h"
+#include "base/clones.h"
 
 static const struct {
     const char *name;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "tensor/clones.h"
+#include "base/clones.h"
 
 #define BLOCK ((size_t)4096)
 

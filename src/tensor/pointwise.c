@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "tensor/clones.h"
+#include "base/clones.h"
 
 #define LANES ((size_t)16) /* partial sums per reduction: fixed, so that every instruction set adds in one order */
 #define ROWS_PER_ITEM ((size_t)16)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "tensor/clones.h"
+#include "base/clones.h"
 #include "tensor/product.h"
 #include "tensor/unpack_blocks.h"
 

@@ -4,9 +4,12 @@
 
 #include <math.h>
 
+#include "model/memory_plan.h"
 #include "model/model_cost.h"
 #include "model/model_tensors.h"
+#include "model/network.h"
 #include "model/random_model.h"
+#include "tensor/product.h"
 
 static sv_model_config config_of(const char *name) {
     const sv_model_shape *shape = sv_model_shape_find(name);
@@ -111,6 +114,10 @@ static void absurd_sizes_are_only_large(void **state) {
     assert_true(n.total > 1e27 && isfinite(n.total));
     assert_true(isfinite(sv_work_sum(sv_work_read(&c, N, N))));
     assert_true(isfinite(sv_work_sum(sv_work_picture(&c, 16, 16))));
+    sv_memory_plan plan;
+    sv_error err;
+    const sv_memory_request request = {0, N, N, N, 224, 448, N, 1024, N, 0, 0};
+    assert_int_not_equal(sv_memory_plan_make(&c, &request, &plan, &err), SV_OK);
 }
 
 int main(void) {
