@@ -7,7 +7,7 @@
 #include "model/memory_plan.h"
 #include "model/timeline.h"
 #include "stage/examiner.h"
-#include "tensor/clones.h"
+#include "base/clones.h"
 
 #define MODEL SV_SOURCE_DIR "/models/nano"
 #define MB 1e-6
