@@ -25,10 +25,11 @@ double sv_work_sum(sv_work work) { return work.linear + work.attention; }
 
 /* Sum over the windows of (patches in it)^2. */
 static double window_pairs(const sv_vision_config *v, int cells_h, int cells_w) {
-    double side = v->window / (v->patch * v->merge), sum = 0, in_cell = (double)v->merge * v->merge;
-    for (double y = 0; y < cells_h; y += side) {
-        for (double x = 0; x < cells_w; x += side) {
-            double n = SV_MIN(side, cells_h - y) * SV_MIN(side, cells_w - x) * in_cell;
+    int side = v->window / (v->patch * v->merge);
+    double sum = 0, in_cell = (double)v->merge * v->merge;
+    for (int y = 0; y < cells_h; y += side) {
+        for (int x = 0; x < cells_w; x += side) {
+            double n = (double)SV_MIN(side, cells_h - y) * SV_MIN(side, cells_w - x) * in_cell;
             sum += n * n;
         }
     }

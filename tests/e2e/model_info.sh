@@ -29,6 +29,10 @@ for shape in tiny nano; do
             has "$work/out" "${dtype^^}"
         fi
         if grep -q '^Problems' "$work/out"; then fail "$model has problems"; fi
+        if [[ $shape == tiny ]]; then
+            status 0 info -t 1 "$model"
+            has "$work/out" 'layers of these sizes on 1 thread:'
+        fi
         status 0 generate -m "$model" -i "$work/chat.json" --max-tokens 3 --ignore-eos --json
         has "$work/out" '"completion_tokens": 3'
     done
