@@ -410,7 +410,7 @@ const sv_command sv_cmd_bench = {
         "\n"
         "      --make-model SHAPE  tiny: two layers (1 MB); nano: as the embedded model (9 MB);\n"
         "                          3b: Qwen2.5-VL-3B, as the published system (7.5 GB; 3.4 GB in w4a16);\n"
-        "                          7b: Qwen2.5-VL-7B (17 GB; 7.1 GB in w4a16)\n"
+        "                          7b: Qwen2.5-VL-7B (17 GB; 6.9 GB in w4a16)\n"
         "  -o, --output DIR        the folder, which must not be there yet\n"
         "      --dtype TYPE        bf16 (default), f16, f32, or w4a16: four-bit weights as AutoRound writes them\n"
         "      --seed N            other weights (default 1)\n"
