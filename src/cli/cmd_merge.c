@@ -1,7 +1,5 @@
 /* cmd_merge.c - `sleepvlm merge`: a base and its adapter become one model. */
-#include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +12,7 @@
 #include "cli/quantity.h"
 #include "model/merge_adapter.h"
 
-#define DEFAULT_SHARD_BYTES ((uint64_t)5000000000)
+#define DEFAULT_SHARD_BYTES ((size_t)5000000000)
 
 typedef struct arguments {
     sv_merge_options options;
@@ -45,28 +43,10 @@ static int parse_dtype(arguments *a, const char *text) {
     return sv_cli_usage(&sv_cmd_merge, "--dtype must be bf16, f16 or f32, found '%s'", text);
 }
 
-static int parse_size(arguments *a, const char *text) {
-    static const struct {
-        const char *name;
-        double factor;
-    } units[] = {{"", 1},     {"B", 1},         {"KB", 1e3},      {"MB", 1e6},
-                 {"GB", 1e9}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
-    char *end;
-    double n = strtod(text, &end);
-    for (size_t i = 0; i < SV_COUNT(units) && end != text; i++) {
-        if (strcmp(end, units[i].name) != 0) continue;
-        double bytes = n * units[i].factor;
-        if (!(bytes >= 1 && bytes <= 1e18)) break;
-        a->options.max_shard_bytes = (uint64_t)bytes;
-        return 0;
-    }
-    return sv_cli_usage(&sv_cmd_merge, "--max-shard-size: expected a size such as 5GB or 500MB, found '%s'", text);
-}
-
 static int take_option(arguments *a, int letter, const char *value) {
     switch (letter) {
         case 'o': a->options.folder = value; return 0;
-        case 's': return parse_size(a, value);
+        case 's': return sv_cli_parse_bytes(&sv_cmd_merge, "--max-shard-size", value, &a->options.max_shard_bytes);
         case 'd': return parse_dtype(a, value);
         case 't': return sv_cli_parse_threads(&sv_cmd_merge, value, &a->options.n_threads);
         case 'f': a->options.force = true; return 0;

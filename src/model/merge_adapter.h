@@ -9,11 +9,11 @@
 
 typedef struct sv_merge_options {
     const char *base, *adapter, *folder;
-    sv_dtype dtype;           /* BF16, F16 or F32, of the weights that are adapted or unpacked */
-    bool convert_all;         /* of the other weights too; else they keep the precision of the base */
-    uint64_t max_shard_bytes; /* 0 = one file */
-    bool force;               /* replace a folder of plain files */
-    int n_threads;            /* 0 = one per usable core */
+    sv_dtype dtype;         /* BF16, F16 or F32, of the weights that are adapted or unpacked */
+    bool convert_all;       /* of the other weights too; else they keep the precision of the base */
+    size_t max_shard_bytes; /* 0 = one file */
+    bool force;             /* replace a folder of plain files */
+    int n_threads;          /* 0 = one per usable core */
     /* Called after each piece of weights; NULL = not. False stops with SV_ERR_CANCELLED. */
     bool (*progress)(void *context, uint64_t n_done, uint64_t n_bytes);
     void *context;
