@@ -8,7 +8,9 @@ must be PEFT's, and its logits those of PEFT's base + adapter. Needs torch, tran
     tools/check_merge.py build/release/sleepvlm ../shared/golden
 """
 import argparse
+import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import Qwen2_5_VLForConditionalGeneration as Model
+from transformers.utils import logging
 
 LOGITS_F32 = 3e-4  # what any two f32 computations of these models may differ by (golden README)
 WEIGHTS_F32 = 1e-6
@@ -71,15 +74,36 @@ def rename(source, folder):
     save_file(old, folder / "adapter_model.safetensors", {"format": "pt"})
 
 
-def check(name, sleepvlm, base, adapter, folder, dtype, shard):
+def unpack(source, folder):
+    """The four-bit base in f32, by the rule of the format (GPTQ layout, zeros stored less one)."""
+    shutil.copytree(source, folder)
+    config = json.loads((folder / "config.json").read_text())
+    group = config.pop("quantization_config")["group_size"]
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "quantization_config.json").unlink()
+    packed = load_file(source / "model.safetensors")
+    tensors = {k: v.float() for k, v in packed.items() if k.rsplit(".", 1)[-1] in ("weight", "bias")}
+    shifts = torch.arange(0, 32, 4)
+    for name in [k[: -len(".qweight")] for k in packed if k.endswith(".qweight")]:
+        words, scales, zeros = (packed[f"{name}.{leaf}"] for leaf in ("qweight", "scales", "qzeros"))
+        q = (words[:, None, :] >> shifts[None, :, None] & 15).reshape(-1, words.shape[1])
+        z = (zeros[:, :, None] >> shifts & 15).reshape(zeros.shape[0], -1) + 1
+        row = torch.arange(q.shape[0]) // group
+        tensors[name + ".weight"] = ((q - z[row]).float() * scales.float()[row]).T.contiguous()
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def check(name, sleepvlm, base, adapter, peft_base, peft_adapter, folder, dtype, shard):
     command = [sleepvlm, "merge", base, adapter, "-o", folder, "--dtype", dtype, "--max-shard-size", shard, "--quiet"]
     subprocess.run(command, check=True)
     torch_dtype = torch.float32 if dtype == "f32" else torch.bfloat16
     ours, wrong = load(folder, "auto")
     assert ours.dtype == torch_dtype, f"{name}: loaded as {ours.dtype}"
-    reference = PeftModel.from_pretrained(load(base)[0], adapter).eval()
+    reference = PeftModel.from_pretrained(load(peft_base)[0], peft_adapter).eval()
     unmerged = logits(reference)
-    merged = reference.merge_and_unload().to(torch_dtype)
+    merged = reference.merge_and_unload()
+    for p in merged.parameters():  # not the buffers: rotations stay exact
+        p.data = p.data.to(torch_dtype)
     a, b = ours.state_dict(), merged.state_dict()
     assert a.keys() == b.keys()
     differing = sum(int((a[k] != b[k]).sum()) for k in a)
@@ -106,21 +130,31 @@ def main():
     options = parser.parse_args()
     tiny, training = options.golden / "qwen25vl-tiny", options.golden / "training"
     torch.set_num_threads(1)
+    logging.disable_progress_bar()
     good = True
     print("| base, adapter | type | files | wrong keys | weights, max | weights that differ | logits to PEFT merged "
           "| logits to PEFT base + adapter | largest logit |")
     print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
-        cases = [("b", f"lora-{n}", training / f"lora-{n}" / "adapter") for n in ("phase1", "phase2", "textonly")]
+        # what we merge; what PEFT, which no longer reads the older names nor packed weights, is given for it
+        cases = []
+        for name in ("phase1", "phase2", "textonly"):
+            adapter = training / f"lora-{name}" / "adapter"
+            cases.append((f"model-b, lora-{name}", tiny / "model-b", adapter, tiny / "model-b", adapter))
         for letter in "abc":
-            make_adapter(tiny / f"model-{letter}", work / f"new-{letter}")
-            rename(work / f"new-{letter}", work / f"old-{letter}")
-            cases += [(letter, f"{form} names", work / f"{form}-{letter}") for form in ("new", "old")]
-        for i, (letter, what, adapter) in enumerate(cases):
+            base, new, old = tiny / f"model-{letter}", work / f"new-{letter}", work / f"old-{letter}"
+            make_adapter(base, new)
+            rename(new, old)
+            cases.append((f"model-{letter}, new names", base, new, base, new))
+            cases.append((f"model-{letter}, old names", base, old, base, new))
+        packed = options.golden / "quant" / "model-c-w4a16"
+        unpack(packed, work / "unpacked")
+        cases.append(("model-c in 4 bits", packed, work / "old-c", work / "unpacked", work / "new-c"))
+        for i, case in enumerate(cases):
             for dtype, shard in (("f32", "1GB"), ("f32", "300KB"), ("bf16", "1GB"), ("bf16", "300KB")):
                 folder = work / f"merged-{i}-{dtype}-{shard}"
-                good &= check(f"model-{letter}, {what}", options.sleepvlm, tiny / f"model-{letter}", adapter, folder, dtype, shard)
+                good &= check(case[0], options.sleepvlm, *case[1:], folder, dtype, shard)
     print("all as they should be" if good else "FAILED")
     sys.exit(not good)
 
