@@ -10,9 +10,12 @@
 #include "cli/quantity.h"
 #include "model/model_tensors.h"
 #include "model/tokenizer_check.h"
+#include "render/picture.h"
 
+#define PUBLISHED_TOKENS 2714  /* of the published system prompt, where there is none */
 #define ANSWER_TOKENS 250      /* of a usual answer with rationale */
 #define MAX_ANSWER_TOKENS 1024 /* for which there must be room */
+#define KEPT_PICTURES 66       /* embedded at a time (ask.c) */
 #define NIGHT_EPOCHS 960       /* 8 hours */
 
 static void add_problem(sv_model_report *r, const sv_error *err) {
@@ -72,14 +75,35 @@ static void read_tokenizer(sv_model_report *r) {
 
 static void read_prompt(sv_model_report *r, const char *prompt_path) {
     sv_error err;
-    if (!prompt_path && !folder_has(r->path, "prompt.txt")) return;
-    if (sv_stage_prompt_load(r->path, prompt_path, &r->prompt, &err) != SV_OK) {
+    sv_stage_prompt none = {.system = (char[]){""}};
+    r->has_prompt = prompt_path || folder_has(r->path, "prompt.txt");
+    if (r->has_prompt && sv_stage_prompt_load(r->path, prompt_path, &r->prompt, &err) != SV_OK) {
         add_problem(r, &err);
         return;
     }
-    r->has_prompt = true;
     if (!r->tokenizer) return;
-    if (sv_stage_prompt_length(&r->prompt, r->tokenizer, &r->config, &r->length, &err) != SV_OK) add_problem(r, &err);
+    const sv_stage_prompt *prompt = r->has_prompt ? &r->prompt : &none;
+    if (sv_stage_prompt_length(prompt, r->tokenizer, &r->config, &r->length, &err) != SV_OK) {
+        add_problem(r, &err);
+    } else if (!r->has_prompt) {
+        r->length.system += PUBLISHED_TOKENS;
+        r->length.shared += PUBLISHED_TOKENS;
+        r->length.total += PUBLISHED_TOKENS;
+    }
+}
+
+static void plan_memory(sv_model_report *r, int n_threads) {
+    const sv_prompt_length *l = &r->length;
+    const sv_memory_request request = {.n_prefix = l->shared,
+                                       .n_own = l->suffix + MAX_ANSWER_TOKENS,
+                                       .n_embeddings = KEPT_PICTURES,
+                                       .picture_h = SV_PICTURE_HEIGHT,
+                                       .picture_w = SV_PICTURE_WIDTH,
+                                       .n_desks = 1,
+                                       .n_threads = (size_t)(n_threads ? n_threads : sv_n_cores()),
+                                       .n_slots = SV_PROBE_BATCH};
+    sv_error err;
+    if (sv_memory_plan_make(&r->config, &request, &r->memory, &err)) add_problem(r, &err);
 }
 
 static void count_work(sv_model_report *r) {
@@ -139,6 +163,7 @@ sv_status sv_model_report_make(const char *folder, const sv_model_report_options
     read_weights(out);
     read_tokenizer(out);
     read_prompt(out, options->prompt_path);
+    plan_memory(out, options->n_threads);
     count_work(out);
     if (options->probe) estimate_time(out, options->n_threads);
     if (!out->problems.failed) return SV_OK;
@@ -261,34 +286,39 @@ static void put_prompt(const sv_model_report *r, sv_strbuf *out) {
     const sv_prompt_length *l = &r->length;
     char n[SV_QUANTITY_SIZE], remark[96];
     sv_info_table table;
-    if (!r->has_prompt) {
-        sv_strbuf_puts(out, "\nQuestion\n  no prompt.txt in the folder: name the system prompt by --prompt FILE\n");
-        return;
-    }
     if (l->total == 0) return;
     sv_info_table_start(&table, "Question|Tokens|", "lrl");
-    snprintf(remark, sizeof remark, "%zu bytes", r->prompt.system_len);
+    if (r->has_prompt) {
+        snprintf(remark, sizeof remark, "%zu bytes", r->prompt.system_len);
+    } else {
+        snprintf(remark, sizeof remark, "assumed as published: there is no prompt.txt, name yours by --prompt FILE");
+    }
     put_row(&table, "system prompt", sv_put_count(n, (double)l->system), remark);
     put_row(&table, "shared prefix", sv_put_count(n, (double)l->shared), "computed once for a night");
     snprintf(remark, sizeof remark, "three pictures of %zu, the words between", l->picture);
     put_row(&table, "rest", sv_put_count(n, (double)l->suffix), remark);
     put_row(&table, "together", sv_put_count(n, (double)l->total),
-            r->prompt.stage_first ? "the answer begins with the stage" : "the answer begins with the rationale");
+            !r->has_prompt          ? ""
+            : r->prompt.stage_first ? "the answer begins with the stage"
+                                    : "the answer begins with the rationale");
     sv_info_table_end(&table, out);
 }
 
 static void put_memory(const sv_model_report *r, sv_strbuf *out) {
-    double token = sv_cache_bytes_per_token(&r->config.text);
-    char n[SV_QUANTITY_SIZE], remark[96];
+    const sv_memory_plan *m = &r->memory;
+    char n[SV_QUANTITY_SIZE], all[SV_QUANTITY_SIZE], remark[96];
     sv_info_table table;
     sv_info_table_start(&table, "Memory|Size|", "lrl");
     put_row(&table, "weights", sv_put_bytes(n, r->weight_bytes), "mapped from the file");
-    put_row(&table, "keys and values", sv_put_bytes(n, token), "a token");
+    put_row(&table, "keys and values", sv_put_bytes(n, (double)m->per_token), "a token");
     if (r->length.total) {
-        put_row(&table, "shared prefix", sv_put_bytes(n, token * (double)r->length.shared), "once");
-        snprintf(remark, sizeof remark, "%zu + %d tokens, for each epoch computed at the same time", r->length.suffix,
-                 MAX_ANSWER_TOKENS);
-        put_row(&table, "epoch", sv_put_bytes(n, token * (double)(r->length.suffix + MAX_ANSWER_TOKENS)), remark);
+        put_row(&table, "shared prefix", sv_put_bytes(n, (double)m->prefix), "once");
+        snprintf(remark, sizeof remark, "with room for an answer of %d tokens", MAX_ANSWER_TOKENS);
+        put_row(&table, "question", sv_put_bytes(n, (double)m->question), remark);
+        put_row(&table, "work space", sv_put_bytes(n, (double)(m->copied + m->desks + m->vision + m->embeddings)), "");
+        snprintf(remark, sizeof remark, "with %d questions at a time; %s besides the weights", SV_PROBE_BATCH,
+                 sv_put_bytes(all, (double)m->total));
+        put_row(&table, "together", sv_put_bytes(n, r->weight_bytes + (double)m->total), remark);
     }
     sv_info_table_end(&table, out);
 }
@@ -390,14 +420,23 @@ static json_t *question_json(const sv_model_report *r, bool *ok) {
                             {"rest_tokens", (double)l->suffix},
                             {"tokens", (double)l->total},
                             {"picture_tokens", (double)l->picture}};
-    if (!r->has_prompt || l->total == 0) return json_null();
+    if (l->total == 0) return json_null();
     json_t *object = numbers(items, SV_COUNT(items), ok);
-    sv_info_set(object, "answer_order", json_string(r->prompt.stage_first ? "stage_first" : "rationale_first"), ok);
+    sv_info_set(object, "system_tokens_assumed", json_boolean(!r->has_prompt), ok);
+    if (r->has_prompt)
+        sv_info_set(object, "answer_order", json_string(r->prompt.stage_first ? "stage_first" : "rationale_first"), ok);
     return object;
 }
 
 static json_t *cost_json(const sv_model_report *r, bool *ok) {
-    double token = sv_cache_bytes_per_token(&r->config.text);
+    const sv_memory_plan *m = &r->memory;
+    const number memory[] = {{"weights", r->weight_bytes},
+                             {"kv_per_token", (double)m->per_token},
+                             {"shared_prefix", (double)m->prefix},
+                             {"question", (double)m->question},
+                             {"work_space", (double)(m->copied + m->desks + m->vision + m->embeddings)},
+                             {"questions_at_a_time", SV_PROBE_BATCH},
+                             {"together", r->weight_bytes + (double)m->total}};
     const number work[] = {{"picture", sv_work_sum(r->work_picture)},
                            {"question", sv_work_sum(r->work_question)},
                            {"answer", sv_work_sum(r->work_answer)},
@@ -414,7 +453,7 @@ static json_t *cost_json(const sv_model_report *r, bool *ok) {
                             {"write_batch", r->speed.batch},
                             {"threads", r->speed.n_threads}};
     json_t *object = json_object();
-    sv_info_set(object, "kv_bytes_per_token", json_integer((json_int_t)token), ok);
+    sv_info_set(object, "memory_bytes", numbers(memory, r->length.total ? SV_COUNT(memory) : 2, ok), ok);
     if (r->length.total) sv_info_set(object, "flop", numbers(work, SV_COUNT(work), ok), ok);
     if (r->probed) {
         sv_info_set(object, "estimated_seconds", numbers(time, SV_COUNT(time), ok), ok);

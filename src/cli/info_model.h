@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/strbuf.h"
+#include "model/memory_plan.h"
 #include "model/model_cost.h"
 #include "model/quantised.h"
 #include "model/speed_probe.h"
@@ -44,10 +45,12 @@ typedef struct sv_model_report {
     sv_tokenizer *tokenizer; /* owned; NULL when it could not be read */
     int n_added, n_special;
     json_t *generation; /* owned: generation_config.json, or NULL */
-    bool has_prompt, has_chat_template;
+    bool has_prompt;    /* else the length of the published system prompt is assumed */
+    bool has_chat_template;
     sv_stage_prompt prompt; /* owned */
     sv_prompt_length length;
     sv_work work_picture, work_question, work_answer, work_prefix;
+    sv_memory_plan memory; /* for SV_PROBE_BATCH questions at a time */
     bool probed;
     sv_machine_speed speed;
     sv_time_estimate time;

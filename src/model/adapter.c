@@ -22,6 +22,8 @@ struct sv_adapter {
     sv_low_rank *pairs; /* sorted by module; the names are owned */
 };
 
+static const char *const ends[] = {".lora_A.weight", ".lora_B.weight"};
+
 /* Options that would change what is computed: each must be absent or empty (null, false, 0, "", "none", [], {}). */
 static const char *const must_be_empty[] = {"alora_invocation_tokens",
                                             "arrow_config",
@@ -52,6 +54,22 @@ static bool is_empty(const json_t *value) {
     }
 }
 
+/* Ways of starting that leave the base as it is. The others (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA ...) take a part out
+ * of its weights, so that the pair says little without the base that was changed. */
+static sv_status check_start(const json_t *config, const char *path, sv_error *err) {
+    static const char *const harmless[] = {"gaussian", "eva", "orthogonal"};
+    const json_t *start = json_object_get(config, "init_lora_weights");
+    if (!start || json_is_null(start) || json_is_boolean(start)) return SV_OK;
+    const char *name = json_is_string(start) ? json_string_value(start) : "";
+    for (size_t i = 0; i < SV_COUNT(harmless); i++) {
+        if (strcmp(name, harmless[i]) == 0) return SV_OK;
+    }
+    return sv_fail(err, SV_ERR_UNSUPPORTED,
+                   "%s: init_lora_weights '%.100s' changes the weights of the base; save the adapter with PEFT's "
+                   "path_initial_model_for_weight_conversion, which makes it an ordinary one",
+                   path, name);
+}
+
 static sv_status check_config(const json_t *config, const char *path, sv_error *err) {
     const char *type = sv_json_text(config, "peft_type", "(none)");
     if (strcmp(type, "LORA") != 0) {
@@ -64,24 +82,38 @@ static sv_status check_config(const json_t *config, const char *path, sv_error *
             "%s: '%s' is set; adapters with this option are not read, merge it with PEFT and load the result", path,
             must_be_empty[i]);
     }
-    return SV_OK;
+    return check_start(config, path, err);
 }
 
-/* The number that a pattern table gives to a module: its keys are ends of module names. */
-static sv_status from_pattern(const json_t *config, const char *table, const char *module, double fallback,
-                              const char *path, double *out, sv_error *err) {
-    const char *key;
-    json_t *value;
-    *out = fallback;
-    json_object_foreach(json_object_get(config, table), key, value) {
-        if (key[strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")]) {
+/* "^" asks for the whole name, else the end of the name after a dot will do. */
+static bool pattern_fits(const char *key, const char *module) {
+    size_t len = strlen(key), n = strlen(module);
+    if (*key == '^') return strcmp(key + 1, module) == 0;
+    return n >= len && strcmp(module + n - len, key) == 0 && (n == len || module[n - len - 1] == '.');
+}
+
+/* The number that a pattern table gives to a module under its name in the file, else that of `key`. As in PEFT the
+ * first entry that fits wins. */
+static sv_status setting(const json_t *config, const char *key, const char *table, const char *module, const char *path,
+                         double *out, sv_error *err) {
+    static const char *const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+    const json_t *value = json_object_get(config, key), *found = NULL;
+    const char *pattern;
+    json_t *entry;
+    json_object_foreach(json_object_get(config, table), pattern, entry) {
+        const char *name = pattern + (*pattern == '^');
+        if (name[strspn(name, plain)]) {
             return sv_fail(err, SV_ERR_UNSUPPORTED, "%s: %s: '%.100s' is not a plain name; patterns are not read", path,
-                           table, key);
+                           table, pattern);
         }
-        size_t len = strlen(key), n = strlen(module);
-        bool ends = n >= len && strcmp(module + n - len, key) == 0 && (n == len || module[n - len - 1] == '.');
-        if (ends && json_is_number(value)) *out = json_number_value(value);
+        if (!found && pattern_fits(pattern, module)) found = entry;
     }
+    if (found) value = found;
+    if (!json_is_number(value)) {
+        return sv_fail(err, SV_ERR_INPUT, "%s: expected a number as %s of module '%s'", path, found ? table : key,
+                       module);
+    }
+    *out = json_number_value(value);
     return SV_OK;
 }
 
@@ -104,7 +136,6 @@ static char *older_name(const char *name, size_t len) {
 
 /* Splits "base_model.model.MODULE.lora_A.weight"; *is_b tells which half it is. */
 static sv_status split_name(const char *path, const char *name, char **module, bool *is_b, sv_error *err) {
-    static const char *const ends[] = {".lora_A.weight", ".lora_B.weight"};
     size_t len = strlen(name), root = strlen(ROOT);
     for (size_t i = 0; i < SV_COUNT(ends); i++) {
         size_t n = strlen(ends[i]);
@@ -120,11 +151,12 @@ static sv_status split_name(const char *path, const char *name, char **module, b
                    path, name);
 }
 
-static sv_low_rank *find_or_add(sv_adapter *a, char *module) {
-    for (size_t i = 0; i < a->n; i++) {
-        if (strcmp(a->pairs[i].module, module) != 0) continue;
+/* The halves of a pair follow each other in a file sorted by name. */
+static sv_low_rank *last_or_new(sv_adapter *a, char *module) {
+    sv_low_rank *last = a->n ? &a->pairs[a->n - 1] : NULL;
+    if (last && strcmp(last->module, module) == 0) {
         free(module);
-        return &a->pairs[i];
+        return last;
     }
     if (!sv_grow(&a->pairs, a->n, &a->capacity, sizeof *a->pairs)) {
         free(module);
@@ -151,21 +183,23 @@ static sv_status check_tensor(const char *path, const sv_tensor *t, sv_error *er
     return SV_OK;
 }
 
+static sv_status stands_twice(const char *path, const sv_tensor *t, const sv_tensor *before, sv_error *err) {
+    return sv_fail(err, SV_ERR_INPUT, "%s: tensor '%s' stands for a module that '%s' gives already", path, t->name,
+                   before->name);
+}
+
 static sv_status collect(sv_adapter *a, const char *path, sv_error *err) {
     for (size_t i = 0; i < sv_tensor_count(a->file); i++) {
         const sv_tensor *t = sv_tensor_at(a->file, i);
         char *module = NULL;
         bool is_b = false;
-        sv_status s = check_tensor(path, t, err);
-        if (!s) s = split_name(path, t->name, &module, &is_b, err);
+        sv_status s = split_name(path, t->name, &module, &is_b, err);
+        if (!s && (s = check_tensor(path, t, err))) free(module);
         if (s) return s;
-        sv_low_rank *pair = find_or_add(a, module);
+        sv_low_rank *pair = last_or_new(a, module);
         if (!pair) return sv_fail_memory(err, path, sizeof *pair);
         const sv_tensor **half = is_b ? &pair->b : &pair->a;
-        if (*half) {
-            return sv_fail(err, SV_ERR_INPUT, "%s: tensor '%s' stands for a module that '%s' gives already", path,
-                           t->name, (*half)->name);
-        }
+        if (*half) return stands_twice(path, t, *half, err);
         *half = t;
     }
     return a->n ? SV_OK : sv_fail(err, SV_ERR_INPUT, "%s: the adapter holds no tensors", path);
@@ -192,10 +226,12 @@ static sv_status measure(const char *path, sv_low_rank *p, sv_error *err) {
 }
 
 static sv_status scale(const json_t *config, const char *path, sv_low_rank *p, sv_error *err) {
+    char *name = sv_strndup(p->a->name + strlen(ROOT), strlen(p->a->name) - strlen(ROOT) - strlen(ends[0]));
+    if (!name) return sv_fail_memory(err, path, strlen(p->a->name));
     double rank, alpha;
-    sv_status s = from_pattern(config, "rank_pattern", p->module, sv_json_real(config, "r", 0), path, &rank, err);
-    if (!s)
-        s = from_pattern(config, "alpha_pattern", p->module, sv_json_real(config, "lora_alpha", 0), path, &alpha, err);
+    sv_status s = setting(config, "r", "rank_pattern", name, path, &rank, err);
+    if (!s) s = setting(config, "lora_alpha", "alpha_pattern", name, path, &alpha, err);
+    free(name);
     if (s) return s;
     if (rank != (double)p->rank) {
         return sv_fail(err, SV_ERR_INPUT, "%s: module '%s' has rank %zu, the configuration says %g", path, p->module,
@@ -211,17 +247,28 @@ static int by_module(const void *a, const void *b) {
     return strcmp(((const sv_low_rank *)a)->module, ((const sv_low_rank *)b)->module);
 }
 
+/* Also the same module under both namings. */
+static sv_status sort_pairs(sv_adapter *a, const char *path, sv_error *err) {
+    qsort(a->pairs, a->n, sizeof *a->pairs, by_module);
+    for (size_t i = 1; i < a->n; i++) {
+        const sv_low_rank *p = &a->pairs[i - 1], *q = &a->pairs[i];
+        if (strcmp(p->module, q->module) != 0) continue;
+        return stands_twice(path, q->a ? q->a : q->b, p->a ? p->a : p->b, err);
+    }
+    return SV_OK;
+}
+
 static sv_status read_folder(sv_adapter *a, const char *config_path, const char *weights_path, sv_error *err) {
     json_t *config = NULL;
     sv_status s = sv_json_load(config_path, &config, err);
     if (!s) s = check_config(config, config_path, err);
     if (!s) s = sv_tensor_file_open(weights_path, &a->file, err);
     if (!s) s = collect(a, weights_path, err);
+    if (!s) s = sort_pairs(a, weights_path, err);
     for (size_t i = 0; !s && i < a->n; i++) {
         s = measure(weights_path, &a->pairs[i], err);
         if (!s) s = scale(config, config_path, &a->pairs[i], err);
     }
-    if (!s) qsort(a->pairs, a->n, sizeof *a->pairs, by_module);
     json_decref(config);
     return s;
 }

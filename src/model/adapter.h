@@ -15,12 +15,12 @@ typedef struct sv_low_rank {
     const char *module; /* in the older naming: "model.layers.0.mlp.up_proj", "visual.patch_embed.proj" */
     const sv_tensor *a, *b;
     size_t rank, n_in, n_out;
-    float scale; /* lora_alpha / r, with rank_pattern and alpha_pattern */
+    float scale; /* lora_alpha / r, or / sqrt(r) with rsLoRA, by rank_pattern and alpha_pattern */
 } sv_low_rank;
 
 /* Reads a folder. Accepts both namings of modules. SV_ERR_INPUT for a missing half of a pair, shapes that do not fit
- * each other, NaN or infinity; SV_ERR_UNSUPPORTED for options that change the computation (DoRA, rsLoRA, bias,
- * modules_to_save, fan_in_fan_out ...). All name the place. */
+ * each other, NaN or infinity; SV_ERR_UNSUPPORTED for options that change the computation (DoRA, bias,
+ * modules_to_save, fan_in_fan_out, PiSSA ...). All name the place. */
 sv_status sv_adapter_open(const char *folder, sv_adapter **out, sv_error *err);
 void sv_adapter_close(sv_adapter *adapter);
 

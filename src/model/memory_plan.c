@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "model/network.h"
 
+#define ALIGNMENT 64          /* bytes at whose multiples each copied array begins */
+#define PANEL 32              /* tokens that keys and values are kept by */
 #define ROW_OF_A_GENERATOR 32 /* bytes a token of an answer: id, probability, text; measured generously */
 
 typedef struct sum {
@@ -17,39 +19,39 @@ static void add(sum *s, size_t n, size_t bytes) {
 
 static sum cache_bytes(const sv_text_config *c, size_t n_tokens) {
     size_t keys = 0, values = 0;
-    sum s = {0, n_tokens < SIZE_MAX / 2 && sv_cache_sizes(c, (n_tokens + 31) / 32 * 32, &keys, &values)};
+    sum s = {0, n_tokens < SIZE_MAX / 2 && sv_cache_sizes(c, (n_tokens + PANEL - 1) / PANEL * PANEL, &keys, &values)};
     add(&s, keys, sizeof(float));
     add(&s, values, sizeof(float));
     return s;
 }
 
 /* One question in a slot: its timeline and the state of its answer. */
-static sum question_bytes(const sv_model *m, size_t n_own) {
-    size_t vocab = (size_t)m->config.text.vocab;
-    sum s = cache_bytes(&m->config.text, n_own);
+static sum question_bytes(const sv_text_config *t, size_t n_own) {
+    size_t vocab = (size_t)t->vocab;
+    sum s = cache_bytes(t, n_own);
     add(&s, n_own, sizeof(sv_position) + sizeof(int32_t) + ROW_OF_A_GENERATOR);
     add(&s, vocab, sizeof(float) + 2); /* its row of logits; what the sampler has seen and may choose */
     return s;
 }
 
-static sum desk_bytes(const sv_model *m, const sv_memory_request *r) {
+static sum desk_bytes(const sv_model_config *c, const sv_memory_request *r) {
     sum s = {0, true};
     size_t n;
-    s.fits = sv_workspace_size(m, r->n_prefix + r->n_own, r->n_threads, &n);
+    s.fits = sv_workspace_size(c, r->rank, r->n_prefix + r->n_own, r->n_threads, &n);
     add(&s, 1, n);
-    add(&s, 2 * (size_t)m->config.text.vocab, sizeof(float));
+    add(&s, 2 * (size_t)c->text.vocab, sizeof(float));
     return s;
 }
 
-static sv_status picture_bytes(const sv_model *m, const sv_memory_request *r, sum *vision, sum *embedding,
+static sv_status picture_bytes(const sv_model_config *c, const sv_memory_request *r, sum *vision, sum *embedding,
                                sv_error *err) {
-    const sv_vision_config *v = &m->config.vision;
+    const sv_vision_config *v = &c->vision;
     int height, width;
-    sv_status s = sv_smart_resize(r->picture_h, r->picture_w, v->patch * v->merge, m->config.min_pixels,
-                                  m->config.max_pixels, &height, &width, err);
+    sv_status s = sv_smart_resize(r->picture_h, r->picture_w, v->patch * v->merge, c->min_pixels, c->max_pixels,
+                                  &height, &width, err);
     if (s) return s;
     size_t n_patches = (size_t)(height / v->patch) * (size_t)(width / v->patch), n = 0;
-    *vision = (sum){0, sv_vision_size(m, n_patches, r->n_threads, &n)};
+    *vision = (sum){0, sv_vision_size(c, r->rank, n_patches, r->n_threads, &n)};
     add(vision, 1, n);
     add(vision, n_patches * (size_t)(v->channels * v->patch * v->patch), sizeof(float));
     *embedding = (sum){0, true};
@@ -57,24 +59,40 @@ static sv_status picture_bytes(const sv_model *m, const sv_memory_request *r, su
     return SV_OK;
 }
 
-sv_status sv_memory_plan_make(const sv_model *m, const sv_memory_request *r, sv_memory_plan *out, sv_error *err) {
-    sum vision, embedding, prefix = cache_bytes(&m->config.text, r->n_prefix), desk = desk_bytes(m, r);
-    sum question = question_bytes(m, r->n_own), fixed = {0, true}, all = {0, true};
-    sv_status s = picture_bytes(m, r, &vision, &embedding, err);
+/* Norms and biases of all layers, and the patch embedding. */
+static sum copied_bytes(const sv_model_config *c) {
+    const sv_text_config *t = &c->text;
+    const sv_vision_config *v = &c->vision;
+    size_t hidden = (size_t)v->hidden, cell = hidden * (size_t)(v->merge * v->merge);
+    sum s = {0, true};
+    add(&s, (size_t)t->n_layers,
+        sizeof(float) * (2 * (size_t)t->hidden + (size_t)(t->n_heads + 2 * t->n_kv_heads) * (size_t)t->head_dim));
+    add(&s, (size_t)v->depth, sizeof(float) * (7 * hidden + 2 * (size_t)v->ffn));
+    add(&s, hidden, sizeof(float) * (size_t)v->channels * (size_t)v->patch * (size_t)v->patch);
+    add(&s, (size_t)t->hidden + hidden + cell + (size_t)v->out_hidden, sizeof(float));
+    add(&s, 3 * (size_t)t->n_layers + 6 * (size_t)v->depth + 5, ALIGNMENT); /* each begins at a multiple */
+    return s;
+}
+
+sv_status sv_memory_plan_make(const sv_model_config *c, const sv_memory_request *r, sv_memory_plan *out,
+                              sv_error *err) {
+    sum vision, embedding, copied = copied_bytes(c), prefix = cache_bytes(&c->text, r->n_prefix);
+    sum desk = desk_bytes(c, r), question = question_bytes(&c->text, r->n_own), all = {0, true};
+    sv_status s = picture_bytes(c, r, &vision, &embedding, err);
     if (s) return s;
-    add(&fixed, 1, m->weights.storage_bytes);
-    add(&fixed, 1, prefix.bytes);
-    add(&fixed, r->n_desks, desk.bytes);
-    add(&fixed, r->n_desks, vision.bytes);
-    add(&fixed, r->n_embeddings, embedding.bytes);
-    add(&fixed, 1, r->n_other);
-    fixed.fits &= vision.fits && embedding.fits && prefix.fits && desk.fits && question.fits;
-    size_t slots = r->n_slots, left = r->budget > fixed.bytes ? r->budget - fixed.bytes : 0;
-    if (r->budget) slots = SV_MIN(slots, left / (question.bytes * r->n_desks));
-    all = fixed;
+    all.fits = copied.fits && vision.fits && embedding.fits && prefix.fits && desk.fits && question.fits;
+    add(&all, 1, copied.bytes);
+    add(&all, 1, prefix.bytes);
+    add(&all, r->n_desks, desk.bytes);
+    add(&all, r->n_desks, vision.bytes);
+    add(&all, r->n_embeddings, embedding.bytes);
+    add(&all, 1, r->n_other);
+    size_t slots = r->n_slots, left = r->budget > all.bytes ? r->budget - all.bytes : 0;
+    if (r->budget && all.fits) slots = SV_MIN(slots, left / r->n_desks / question.bytes);
     add(&all, SV_MAX(slots, (size_t)1) * r->n_desks, question.bytes);
-    if (!all.fits)
+    if (!all.fits) {
         return sv_fail(err, SV_ERR_MEMORY, "questions of %zu tokens need more memory than any machine has", r->n_own);
+    }
     if (slots == 0) {
         return sv_fail(err, SV_ERR_MEMORY,
                        "the memory budget of %.0f MB is too small: %.0f MB are needed to ask one question at a time "
@@ -82,9 +100,11 @@ sv_status sv_memory_plan_make(const sv_model *m, const sv_memory_request *r, sv_
                        (double)r->budget / 1e6, (double)all.bytes / 1e6 + 0.5, (double)prefix.bytes / 1e6,
                        (double)question.bytes / 1e6);
     }
-    *out = (sv_memory_plan){.weights = m->weights.storage_bytes,
+    *out = (sv_memory_plan){.per_token = cache_bytes(&c->text, PANEL).bytes / PANEL,
+                            .copied = copied.bytes,
                             .prefix = prefix.bytes,
                             .desks = r->n_desks * desk.bytes,
+                            .question = question.bytes,
                             .questions = slots * r->n_desks * question.bytes,
                             .embeddings = r->n_embeddings * embedding.bytes,
                             .vision = r->n_desks * vision.bytes,

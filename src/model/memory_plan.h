@@ -8,9 +8,10 @@
 #ifndef SV_MODEL_MEMORY_PLAN_H
 #define SV_MODEL_MEMORY_PLAN_H
 
-#include "model/model.h"
+#include "model/config.h"
 
 typedef struct sv_memory_request {
+    size_t rank;               /* of an adapter: sv_weights.max_rank */
     size_t n_prefix;           /* tokens of the shared prefix */
     size_t n_own;              /* tokens that a question and its answer may have after it */
     size_t n_embeddings;       /* pictures kept as embeddings */
@@ -22,14 +23,16 @@ typedef struct sv_memory_request {
 } sv_memory_request;
 
 typedef struct sv_memory_plan {
-    size_t weights; /* copied: norms, biases; not the mapped matrices */
-    size_t prefix, desks, questions, embeddings, vision, other;
+    size_t per_token; /* keys and values */
+    size_t copied;    /* norms, biases, patch embedding in f32; not the mapped matrices */
+    size_t prefix, desks, question, questions, embeddings, vision, other; /* question: one of them */
     size_t total;
     size_t n_slots; /* questions on a desk: as wished for, or fewer by the budget, at least 1 */
 } sv_memory_plan;
 
-/* SV_ERR_MEMORY when the budget does not suffice for one question at a time; the message says what it would take. */
-sv_status sv_memory_plan_make(const sv_model *model, const sv_memory_request *request, sv_memory_plan *out,
+/* Needs no loaded model. SV_ERR_MEMORY when the budget does not suffice for one question at a time; the message says
+ * what it would take. */
+sv_status sv_memory_plan_make(const sv_model_config *config, const sv_memory_request *request, sv_memory_plan *out,
                               sv_error *err);
 
 #endif

@@ -76,6 +76,7 @@ const char *sv_model_folder(const sv_model *model) { return model->folder; }
 const char *sv_model_adapter_folder(const sv_model *model) { return model->adapter_folder; }
 sv_rounding sv_model_rounding(const sv_model *model) { return model->rounding; }
 int64_t sv_model_n_parameters(const sv_model *model) { return model->weights.n_parameters; }
+size_t sv_model_adapter_rank(const sv_model *model) { return model->weights.max_rank; }
 
 void sv_embedding_free(sv_embedding *embedding) {
     free(embedding->rows);

@@ -25,10 +25,11 @@ double sv_work_sum(sv_work work) { return work.linear + work.attention; }
 
 /* Sum over the windows of (patches in it)^2. */
 static double window_pairs(const sv_vision_config *v, int cells_h, int cells_w) {
-    double side = v->window / (v->patch * v->merge), sum = 0, in_cell = (double)v->merge * v->merge;
-    for (double y = 0; y < cells_h; y += side) {
-        for (double x = 0; x < cells_w; x += side) {
-            double n = SV_MIN(side, cells_h - y) * SV_MIN(side, cells_w - x) * in_cell;
+    int side = v->window / (v->patch * v->merge);
+    double sum = 0, in_cell = (double)v->merge * v->merge;
+    for (int y = 0; y < cells_h; y += side) {
+        for (int x = 0; x < cells_w; x += side) {
+            double n = (double)SV_MIN(side, cells_h - y) * SV_MIN(side, cells_w - x) * in_cell;
             sum += n * n;
         }
     }
@@ -59,8 +60,4 @@ sv_work sv_work_write(const sv_model_config *config, double n_before, double n) 
     sv_work work = sv_work_read(config, n_before, n);
     work.linear += 2.0 * config->text.vocab * config->text.hidden * n;
     return work;
-}
-
-double sv_cache_bytes_per_token(const sv_text_config *text) {
-    return 2.0 * sizeof(float) * text->n_layers * text->n_kv_heads * text->head_dim;
 }

@@ -35,7 +35,4 @@ sv_work sv_work_read(const sv_model_config *config, double n_before, double n);
 /* n tokens written one by one after n_before others, logits included. */
 sv_work sv_work_write(const sv_model_config *config, double n_before, double n);
 
-/* Keys and values of one token in f32, all layers. */
-double sv_cache_bytes_per_token(const sv_text_config *text);
-
 #endif

@@ -1,7 +1,6 @@
 /* model_tensors.c - the names and shapes as tables. */
 #include "model/model_tensors.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,38 +12,36 @@ typedef struct walk {
     bool stopped;
 } walk;
 
-static void __attribute__((format(printf, 6, 7)))
-step(walk *w, sv_tensor_role role, int n_dims, const int64_t *shape, double n_in, const char *format, ...) {
+static void step(walk *w, sv_tensor_role role, int n_dims, const int64_t *shape, double n_in, const char *prefix,
+                 const char *module, const char *leaf) {
     if (w->stopped) return;
     sv_model_tensor t = {.role = role, .n_dims = n_dims, .n_in = n_in};
-    va_list args;
-    va_start(args, format);
-    vsnprintf(t.name, sizeof t.name, format, args);
-    va_end(args);
+    snprintf(t.name, sizeof t.name, "%s%s.%s", prefix, module, leaf);
     memcpy(t.shape, shape, (size_t)n_dims * sizeof *shape);
     w->stopped = !w->visit(w->context, &t);
 }
 
 static void norm(walk *w, const char *prefix, const char *name, int64_t n) {
-    step(w, SV_TENSOR_NORM, 1, &n, (double)n, "%s%s.weight", prefix, name);
+    step(w, SV_TENSOR_NORM, 1, &n, (double)n, prefix, name, "weight");
 }
 
 static void linear(walk *w, const char *prefix, const char *name, int64_t n_out, int64_t n_in, bool biased, int group) {
+    double inputs = (double)n_in;
     if (group > 0) {
         int64_t n_groups = (n_in + group - 1) / group;
-        step(w, SV_TENSOR_WORDS, 2, (int64_t[]){n_in / 8, n_out}, (double)n_in, "%s%s.qweight", prefix, name);
-        step(w, SV_TENSOR_ZEROS, 2, (int64_t[]){n_groups, n_out / 8}, (double)n_in, "%s%s.qzeros", prefix, name);
-        step(w, SV_TENSOR_SCALES, 2, (int64_t[]){n_groups, n_out}, (double)n_in, "%s%s.scales", prefix, name);
+        step(w, SV_TENSOR_WORDS, 2, (int64_t[]){n_in / 8, n_out}, inputs, prefix, name, "qweight");
+        step(w, SV_TENSOR_ZEROS, 2, (int64_t[]){n_groups, n_out / 8}, inputs, prefix, name, "qzeros");
+        step(w, SV_TENSOR_SCALES, 2, (int64_t[]){n_groups, n_out}, inputs, prefix, name, "scales");
     } else {
-        step(w, SV_TENSOR_MATRIX, 2, (int64_t[]){n_out, n_in}, (double)n_in, "%s%s.weight", prefix, name);
+        step(w, SV_TENSOR_MATRIX, 2, (int64_t[]){n_out, n_in}, inputs, prefix, name, "weight");
     }
-    if (biased) step(w, SV_TENSOR_BIAS, 1, &n_out, (double)n_in, "%s%s.bias", prefix, name);
+    if (biased) step(w, SV_TENSOR_BIAS, 1, &n_out, inputs, prefix, name, "bias");
 }
 
 static void walk_vision(walk *w, const sv_vision_config *v) {
     const int64_t kernel[] = {v->hidden, v->channels, v->temporal_patch, v->patch, v->patch};
     double n_in = (double)v->channels * v->temporal_patch * v->patch * v->patch;
-    step(w, SV_TENSOR_MATRIX, 5, kernel, n_in, "visual.patch_embed.proj.weight");
+    step(w, SV_TENSOR_MATRIX, 5, kernel, n_in, "visual.", "patch_embed.proj", "weight");
     for (int i = 0; i < v->depth && !w->stopped; i++) {
         char prefix[48];
         snprintf(prefix, sizeof prefix, "visual.blocks.%d.", i);
@@ -135,7 +132,7 @@ static const sv_tensor *find_packed(const sv_tensor_file *file, const sv_model_t
 
 static bool check_one(void *context, const sv_model_tensor *t) {
     check *c = context;
-    int64_t packed[2];
+    int64_t packed[2] = {0};
     const int64_t *expected = t->shape;
     const sv_tensor *found = sv_model_tensor_find(c->file, t->name);
     if (!found && (found = find_packed(c->file, t, packed))) expected = packed;

@@ -35,8 +35,8 @@ typedef struct sv_tap {
 sv_status sv_vision_run(const sv_model *model, const sv_patches *patches, sv_pool *pool, const sv_tap *tap, float *out,
                         sv_error *err);
 
-/* Bytes that the tower needs for a picture of n_patches; false when no memory is as large. */
-bool sv_vision_size(const sv_model *model, size_t n_patches, size_t n_threads, size_t *n_bytes);
+/* Bytes that the tower needs for a picture of n_patches with an adapter of `rank`; false when no memory is as large. */
+bool sv_vision_size(const sv_model_config *config, size_t rank, size_t n_patches, size_t n_threads, size_t *n_bytes);
 
 /* Keys and values of every layer, packed for products. Keys: [L, Hkv, capacity / 32, Dh, 32]; values: [L, Hkv,
  * ceil(Dh / 32), capacity, 32]. */
@@ -106,7 +106,7 @@ struct sv_workspace {
 
 /* Bytes that a work space made with max_rows = 0 needs for timelines of n_keys tokens; false when no memory is as
  * large. */
-bool sv_workspace_size(const sv_model *model, size_t n_keys, size_t n_threads, size_t *n_bytes);
+bool sv_workspace_size(const sv_model_config *config, size_t rank, size_t n_keys, size_t n_threads, size_t *n_bytes);
 /* Numbers that one thread needs for attention over n_keys tokens: scores, and queries and outputs of single rows. */
 size_t sv_attend_scores(const sv_text_config *config, size_t n_keys);
 

@@ -10,7 +10,7 @@
 #include "tensor/dtype.h"
 
 /* Answers that are written together in the measurement of a batch. */
-#define SV_PROBE_BATCH 8
+#define SV_PROBE_BATCH 16
 
 /* FLOP/s, a multiply-add counting as two. */
 typedef struct sv_machine_speed {

@@ -58,8 +58,9 @@ static sv_status allocate(vision *v, sv_error *err) {
     return SV_OK;
 }
 
-bool sv_vision_size(const sv_model *model, size_t n_patches, size_t n_threads, size_t *n_bytes) {
-    vision v = {.model = model, .n_patches = n_patches};
+bool sv_vision_size(const sv_model_config *config, size_t rank, size_t n_patches, size_t n_threads, size_t *n_bytes) {
+    const sv_model stand_in = {.config = *config, .weights.max_rank = rank};
+    vision v = {.model = &stand_in, .n_patches = n_patches};
     sv_array arrays[N_ARRAYS];
     list_arrays(&v, n_threads, arrays);
     return sv_arrays_size(arrays, N_ARRAYS, n_bytes);

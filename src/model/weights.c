@@ -164,9 +164,9 @@ static sv_linear bind_linear(binder *b, const char *prefix, const part *parts, s
     sv_linear l = {.n_in = (size_t)n_in, .n_parts = n_parts};
     for (size_t i = 0; i < n_parts; i++) l.n_out += (size_t)parts[i].n_rows;
     float *bias = NULL;
-    for (size_t i = 0; i < n_parts && !bias && b->status == SV_OK; i++) {
-        if (parts[i].biased) bias = reserve(b, l.n_out);
-    }
+    bool biased = false;
+    for (size_t i = 0; i < n_parts; i++) biased |= parts[i].biased;
+    if (biased) bias = reserve(b, l.n_out);
     l.bias = bias;
     for (size_t i = 0, first = 0; i < n_parts; first += (size_t)parts[i++].n_rows) {
         char module[192], name[256];

@@ -52,12 +52,13 @@ void sv_workspace_free(sv_workspace *w) {
     free(w);
 }
 
-bool sv_workspace_size(const sv_model *model, size_t n_keys, size_t n_threads, size_t *n_bytes) {
-    sv_workspace w = {.model = model, .max_rows = PROMPT_ROWS};
+bool sv_workspace_size(const sv_model_config *config, size_t rank, size_t n_keys, size_t n_threads, size_t *n_bytes) {
+    const sv_model stand_in = {.config = *config, .weights.max_rank = rank};
+    sv_workspace w = {.model = &stand_in, .max_rows = PROMPT_ROWS};
     sv_array arrays[N_ARRAYS];
     size_t scores;
     list_arrays(&w, arrays);
     return sv_arrays_size(arrays, N_ARRAYS, n_bytes) &&
-           sv_mul_size(sv_attend_scores(&model->config.text, n_keys), n_threads * sizeof(float), &scores) &&
+           sv_mul_size(sv_attend_scores(&config->text, n_keys), n_threads * sizeof(float), &scores) &&
            sv_add_size(*n_bytes, scores + PROMPT_ROWS * sizeof(sv_cluster), n_bytes);
 }

@@ -1,105 +1,108 @@
 /* stroke.c - round joins, projecting caps. */
 #include "render/stroke.h"
 
-#include <math.h>
-
+#include "base/clones.h"
 #include "base/memory.h"
 
-#define SAME_POINT_PX 1e-14
 #define PARALLEL 1e-30
 #define MIN_INNER_MITER 1.01    /* half-widths */
 #define FLAT_SHARE (1.0 / 1024) /* of the half-width: a bevel nearer than this to the arc is not worth a corner */
 #define CHORD_ERROR_PX 0.125
-#define SIDES 2
-#define MAX_CORNERS 4 /* of the outline beside one point: the ends of an arc and two inside */
+#define PIECE 128 /* joins that are made at once */
 
 sv_status sv_polyline_init(sv_polyline *line, int capacity, sv_error *err) {
     *line = (sv_polyline){.capacity = capacity};
-    line->points = sv_calloc((size_t)capacity, sizeof *line->points);
-    line->normals = sv_calloc((size_t)capacity, sizeof *line->normals);
-    line->lengths = sv_calloc((size_t)capacity, sizeof *line->lengths);
-    line->outline = sv_calloc((size_t)capacity, SIDES * MAX_CORNERS * sizeof *line->outline);
-    if (line->points && line->normals && line->lengths && line->outline) return SV_OK;
+    line->x = sv_calloc((size_t)capacity, sizeof *line->x);
+    line->y = sv_calloc((size_t)capacity, sizeof *line->y);
+    if (line->x && line->y) return SV_OK;
     sv_polyline_deinit(line);
-    return sv_fail_memory(err, "a line of points", (size_t)capacity * sizeof *line->points);
+    return sv_fail_memory(err, "a line of points", (size_t)capacity * sizeof *line->x);
 }
 
 void sv_polyline_deinit(sv_polyline *line) {
-    free(line->points);
-    free(line->normals);
-    free(line->lengths);
-    free(line->outline);
+    free(line->x);
+    free(line->y);
     *line = (sv_polyline){0};
 }
 
-void sv_polyline_add(sv_polyline *line, sv_point p) {
-    if (line->n > 0) {
-        sv_point last = line->points[line->n - 1];
-        double dx = p.x - last.x, dy = p.y - last.y, length = sqrt(dx * dx + dy * dy);
-        if (!(length > SAME_POINT_PX)) return;
-        line->lengths[line->n - 1] = length;
-    }
-    line->points[line->n++] = p;
-}
-
-static sv_point beside(sv_point p, sv_point normal) { return (sv_point){p.x + normal.x, p.y + normal.y}; }
-
-/* Positive when c lies on the side of the normals of a->b. */
-static inline double turn(sv_point a, sv_point b, sv_point c) {
-    return (c.x - b.x) * (b.y - a.y) - (c.y - b.y) * (b.x - a.x);
-}
-
-/* Where the lines a-b and c-d cross; false when they are parallel. */
-static bool crossing(sv_point a, sv_point b, sv_point c, sv_point d, sv_point *out) {
-    double numerator = (a.y - c.y) * (d.x - c.x) - (a.x - c.x) * (d.y - c.y);
-    double denominator = (b.x - a.x) * (d.y - c.y) - (b.y - a.y) * (d.x - c.x);
-    if (fabs(denominator) < PARALLEL) return false;
-    double share = numerator / denominator;
-    *out = (sv_point){a.x + share * (b.x - a.x), a.y + share * (b.y - a.y)};
-    return true;
-}
-
-/* The outline is one closed polygon, which leads along one side of the line and comes back along the other. Both sides
- * are made in one pass, the second one from its end. */
-typedef struct outline {
+typedef struct pen {
     double half_width;
     double cos_one_chord, cos_two_chords; /* of the largest turns that one and two chords may span */
-} outline;
+} pen;
 
-typedef struct border {
-    sv_point *end; /* where the corners added so far end, or (backward) begin */
-    bool backward;
-} border;
+/* How the left border goes on from one segment to the next. Which way it will be cannot be foretold, so all corners
+ * that may be needed are worked out for many joins at once, and a table picks those that are. */
+enum { CROSSING, BEFORE, MIDDLE, FIRST_THIRD, SECOND_THIRD, AFTER, CANDIDATES };
+enum { CROSSED, CUT, ARC_OF_TWO, ARC_OF_THREE, WAYS }; /* each has one corner more than the one before it */
+static const int corners_of[WAYS][WAYS] = {[CROSSED] = {CROSSING},
+                                           [CUT] = {BEFORE, AFTER},
+                                           [ARC_OF_TWO] = {BEFORE, MIDDLE, AFTER},
+                                           [ARC_OF_THREE] = {BEFORE, FIRST_THIRD, SECOND_THIRD, AFTER}};
 
-/* Room for the next n corners, to be filled in the order in which they are passed. */
-static inline sv_point *border_take(border *side, int n) {
-    sv_point *out = side->end - (side->backward ? n : 0);
-    side->end = out + (side->backward ? 0 : n);
-    return out;
+/* A piece of a line: join i is at its point i + 1, between the segments i and i + 1. */
+typedef struct joins {
+    double length[PIECE + 1];
+    double normal_x[PIECE + 1], normal_y[PIECE + 1]; /* half the width to the left of a segment */
+    double x[CANDIDATES][PIECE], y[CANDIDATES][PIECE];
+    double bend[PIECE];   /* positive to the left, where the inner side is */
+    double miter[PIECE];  /* from the point to the crossing */
+    double middle[PIECE]; /* length of the mean of the two normals */
+    double cosine[PIECE]; /* of the turn */
+    int way[PIECE];
+} joins;
+
+void sv_stroke_normals_clones(const double *x, const double *y, int n, const pen *p, joins *restrict j);
+void sv_stroke_crossings_clones(const double *x, const double *y, int n, joins *restrict j);
+void sv_stroke_turns_clones(const double *x, const double *y, int n, const pen *p, joins *restrict j);
+void sv_stroke_thirds_clones(const double *x, const double *y, int n, joins *restrict j);
+void sv_stroke_ways_clones(int n, const pen *p, joins *restrict j);
+
+/* Of n segments. */
+SV_CLONES void sv_stroke_normals_clones(const double *x, const double *y, int n, const pen *p, joins *restrict j) {
+    double half = p->half_width;
+    for (int i = 0; i < n; i++) {
+        double dx = x[i + 1] - x[i], dy = y[i + 1] - y[i], length = sqrt(dx * dx + dy * dy);
+        j->length[i] = length;
+        j->normal_x[i] = half * dy / length;
+        j->normal_y[i] = -(half * dx / length);
+    }
 }
 
-static inline void border_add(border *side, sv_point p) { *border_take(side, 1) = p; }
-
-/* One corner of one side of the line: the points, the lengths and normals of its two segments. */
-typedef struct corner {
-    sv_point before, at, after;
-    double length_before, length_after;
-    sv_point normal_before, normal_after;
-} corner;
-
-static inline void join_inner(const corner *c, const outline *o, border *side) {
-    double limit = SV_MAX(SV_MIN(c->length_before, c->length_after), MIN_INNER_MITER * o->half_width);
-    sv_point end_before = beside(c->at, c->normal_before), start_after = beside(c->at, c->normal_after), p;
-    if (crossing(beside(c->before, c->normal_before), end_before, start_after, beside(c->after, c->normal_after), &p)) {
-        double dx = p.x - c->at.x, dy = p.y - c->at.y;
-        if (sqrt(dx * dx + dy * dy) <= limit) {
-            border_add(side, p);
-            return;
-        }
+/* The borders a-b and c-d of the two segments and where they cross; parallel ones do nowhere. */
+SV_CLONES void sv_stroke_crossings_clones(const double *x, const double *y, int n, joins *restrict j) {
+    for (int i = 0; i < n; i++) {
+        double before_x = j->normal_x[i], before_y = j->normal_y[i];
+        double after_x = j->normal_x[i + 1], after_y = j->normal_y[i + 1];
+        double ax = x[i] + before_x, ay = y[i] + before_y, bx = x[i + 1] + before_x, by = y[i + 1] + before_y;
+        double cx = x[i + 1] + after_x, cy = y[i + 1] + after_y, dx = x[i + 2] + after_x, dy = y[i + 2] + after_y;
+        double numerator = (ay - cy) * (dx - cx) - (ax - cx) * (dy - cy);
+        double denominator = (bx - ax) * (dy - cy) - (by - ay) * (dx - cx), share = numerator / denominator;
+        double crossing_x = ax + share * (bx - ax), crossing_y = ay + share * (by - ay);
+        double miter_x = crossing_x - x[i + 1], miter_y = crossing_y - y[i + 1];
+        bool parallel = fabs(denominator) < PARALLEL;
+        j->bend[i] = (x[i + 2] - x[i + 1]) * (y[i + 1] - y[i]) - (y[i + 2] - y[i + 1]) * (x[i + 1] - x[i]);
+        j->miter[i] = parallel ? INFINITY : sqrt(miter_x * miter_x + miter_y * miter_y);
+        j->x[CROSSING][i] = parallel ? bx : crossing_x;
+        j->y[CROSSING][i] = parallel ? by : crossing_y;
+        j->x[BEFORE][i] = bx;
+        j->y[BEFORE][i] = by;
+        j->x[AFTER][i] = cx;
+        j->y[AFTER][i] = cy;
     }
-    sv_point *out = border_take(side, 2);
-    out[0] = end_before;
-    out[1] = start_after;
+}
+
+/* How sharp the turns are, and the middles of their arcs. */
+SV_CLONES void sv_stroke_turns_clones(const double *x, const double *y, int n, const pen *p, joins *restrict j) {
+    double half = p->half_width, square = half * half;
+    for (int i = 0; i < n; i++) {
+        double ax = j->normal_x[i], ay = j->normal_y[i], bx = j->normal_x[i + 1], by = j->normal_y[i + 1];
+        double mean_x = (ax + bx) / 2, mean_y = (ay + by) / 2, middle = sqrt(mean_x * mean_x + mean_y * mean_y);
+        double cosine = (ax * bx + ay * by) / square, scale = half / middle;
+        j->middle[i] = middle;
+        j->cosine[i] = SV_MAX(cosine, -1);
+        j->x[MIDDLE][i] = x[i + 1] + scale * mean_x;
+        j->y[MIDDLE][i] = y[i + 1] + scale * mean_y;
+    }
 }
 
 /* Cosine and sine of a third of the turn whose cosine is given, for sharp turns: it is (pi - asin h) * 2/3 with h the
@@ -107,7 +110,7 @@ static inline void join_inner(const corner *c, const outline *o, border *side) {
  * Abramowitz & Stegun 15.1.16-17): at the widths of traces h is below 0.19 and what is left out below 1e-15. */
 static inline sv_point third_of_turn(double cosine) {
     static const double root_3_4 = 0.86602540378443865;
-    double q = (1 + SV_MAX(cosine, -1)) / 2, h = sqrt(q), q2 = q * q, q4 = q2 * q2;
+    double q = (1 + cosine) / 2, h = sqrt(q), q2 = q * q, q4 = q2 * q2;
     double cos_f = (1 + q * (-2.0 / 9)) + q2 * (-16.0 / 243 + q * (-224.0 / 6561)) +
                    q4 * ((-0.021676912394790766 + q * -0.01530764677755595) +
                          q2 * (-0.011545161205968123 + q * -0.009106439730226384) + q4 * -0.007420062002406682);
@@ -117,96 +120,85 @@ static inline sv_point third_of_turn(double cosine) {
     return (sv_point){cos_f / 2 + root_3_4 * sin_f, root_3_4 * cos_f - sin_f / 2};
 }
 
-/* The arc from normal a to normal b; `middle` is the mean of the two. As few corners as keep the chords near the arc:
- * at these widths none, one or two between the ends. */
-static inline void add_arc(sv_point at, sv_point a, sv_point b, sv_point middle, double middle_length, const outline *o,
-                           border *side) {
-    double square = o->half_width * o->half_width, cosine = (a.x * b.x + a.y * b.y) / square;
-    int n_inside = cosine > o->cos_one_chord ? 0 : cosine > o->cos_two_chords ? 1 : 2;
-    sv_point *out = border_take(side, n_inside + 2);
-    out[0] = beside(at, a);
-    out[n_inside + 1] = beside(at, b);
-    if (n_inside == 1) {
-        double scale = o->half_width / middle_length;
-        out[1] = (sv_point){at.x + scale * middle.x, at.y + scale * middle.y};
-    } else if (n_inside == 2) {
-        sv_point t = third_of_turn(cosine);
-        out[1] = (sv_point){at.x + a.x * t.x - a.y * t.y, at.y + a.x * t.y + a.y * t.x};
-        out[2] = (sv_point){at.x + b.x * t.x + b.y * t.y, at.y - b.x * t.y + b.y * t.x};
+SV_CLONES void sv_stroke_thirds_clones(const double *x, const double *y, int n, joins *restrict j) {
+    for (int i = 0; i < n; i++) {
+        double ax = j->normal_x[i], ay = j->normal_y[i], bx = j->normal_x[i + 1], by = j->normal_y[i + 1];
+        sv_point t = third_of_turn(j->cosine[i]);
+        j->x[FIRST_THIRD][i] = x[i + 1] + ax * t.x - ay * t.y;
+        j->y[FIRST_THIRD][i] = y[i + 1] + ax * t.y + ay * t.x;
+        j->x[SECOND_THIRD][i] = x[i + 1] + bx * t.x + by * t.y;
+        j->y[SECOND_THIRD][i] = y[i + 1] - bx * t.y + by * t.x;
     }
 }
 
-static inline void join_outer(const corner *c, const outline *o, border *side) {
-    sv_point a = c->normal_before, b = c->normal_after;
-    sv_point end_before = beside(c->at, a), start_after = beside(c->at, b);
-    sv_point middle = {(a.x + b.x) / 2, (a.y + b.y) / 2};
-    double middle_length = sqrt(middle.x * middle.x + middle.y * middle.y);
-    if (o->half_width - middle_length < o->half_width * FLAT_SHARE) {
-        sv_point p = end_before;
-        crossing(beside(c->before, a), end_before, start_after, beside(c->after, b), &p);
-        border_add(side, p);
-        return;
+/* An arc has as few corners as keep its chords near it: at these widths none, one or two between its ends. */
+SV_CLONES void sv_stroke_ways_clones(int n, const pen *p, joins *restrict j) {
+    double half = p->half_width, cos_one_chord = p->cos_one_chord, cos_two_chords = p->cos_two_chords;
+    for (int i = 0; i < n; i++) {
+        double shorter = SV_MIN(j->length[i], j->length[i + 1]), limit = SV_MAX(shorter, MIN_INNER_MITER * half);
+        int inner = j->bend[i] > 0, outer = 1 - inner;
+        int crossed = (inner & (j->miter[i] <= limit)) | (outer & (half - j->middle[i] < half * FLAT_SHARE));
+        int n_inside = (j->cosine[i] <= cos_one_chord) + (j->cosine[i] <= cos_two_chords);
+        j->way[i] = crossed ? CROSSED : CUT + outer * n_inside;
     }
-    add_arc(c->at, a, b, middle, middle_length, o, side);
 }
 
-static sv_point opposite(sv_point p) { return (sv_point){-p.x, -p.y}; }
-
-/* The corner at point i on the side that is followed forward (direction 1) or backward (-1). */
-static inline corner corner_at(const sv_polyline *line, int i, int direction) {
-    int in = direction > 0 ? i - 1 : i, out = direction > 0 ? i : i - 1;
-    const sv_point *p = line->points, *normals = line->normals;
-    return (corner){.before = p[i - direction],
-                    .at = p[i],
-                    .after = p[i + direction],
-                    .length_before = line->lengths[in],
-                    .length_after = line->lengths[out],
-                    .normal_before = {direction * normals[in].x, direction * normals[in].y},
-                    .normal_after = {direction * normals[out].x, direction * normals[out].y}};
-}
-
-/* Which side is the inner one cannot be foretold: it is a number here, not a branch. */
-static inline void join(const sv_polyline *line, int i, const outline *o, border sides[SIDES]) {
-    double bend = turn(line->points[i - 1], line->points[i], line->points[i + 1]);
-    int inner = bend > 0 ? 0 : 1, direction = 1 - 2 * inner;
-    corner inside = corner_at(line, i, direction), outside = corner_at(line, i, -direction);
-    if (bend != 0) {
-        join_inner(&inside, o, &sides[inner]);
-    } else {
-        join_outer(&inside, o, &sides[inner]);
+/* Corners of n joins, in the order in which they are passed; x and y start with the point before the first join.
+ * Returns their number. */
+static int make_joins(const double *x, const double *y, int n, const pen *p, joins *j, sv_point *corners) {
+    sv_stroke_crossings_clones(x, y, n, j);
+    sv_stroke_turns_clones(x, y, n, p, j);
+    sv_stroke_thirds_clones(x, y, n, j);
+    sv_stroke_ways_clones(n, p, j);
+    int n_corners = 0;
+    for (int i = 0; i < n; i++) {
+        int way = j->way[i];
+        for (int k = 0; k < WAYS; k++) {
+            int c = corners_of[way][k];
+            corners[n_corners + k] = (sv_point){j->x[c][i], j->y[c][i]};
+        }
+        n_corners += way + 1;
     }
-    join_outer(&outside, o, &sides[1 - inner]);
+    return n_corners;
 }
 
-/* A corner of the cap at an end that the line leaves with this normal: the one on that side, or (-1) the other. */
-static sv_point cap_corner(sv_point at, sv_point normal, int sign) {
-    /* out of the line by half its width: the normal turned by a quarter */
-    sv_point out = {normal.y, -normal.x};
-    return (sv_point){at.x + sign * normal.x + out.x, at.y + sign * normal.y + out.y};
+/* The border on the left of the line, from the cap at its start to the last join. */
+static void add_side(const sv_polyline *line, const pen *p, sv_raster *raster) {
+    joins j;
+    sv_point corners[PIECE * WAYS];
+    const double *x = line->x, *y = line->y;
+    for (int first = 0; first < line->n - 1; first += PIECE) {
+        int n = SV_MIN(PIECE, line->n - 2 - first);
+        sv_stroke_normals_clones(x + first, y + first, n + 1, p, &j);
+        if (first == 0) {
+            /* out of the line by half its width: the normal turned by a quarter */
+            double nx = j.normal_x[0], ny = j.normal_y[0];
+            sv_point cap[] = {{x[0] - nx + ny, y[0] - ny - nx}, {x[0] + nx + ny, y[0] + ny - nx}};
+            sv_raster_add(raster, cap, 2);
+        }
+        sv_raster_add(raster, corners, make_joins(x + first, y + first, n, p, &j, corners));
+    }
 }
 
+static void turn_round(sv_polyline *line) {
+    for (int i = 0, k = line->n - 1; i < k; i++, k--) {
+        sv_point p = {line->x[i], line->y[i]};
+        line->x[i] = line->x[k];
+        line->y[i] = line->y[k];
+        line->x[k] = p.x;
+        line->y[k] = p.y;
+    }
+}
+
+/* The outline is one closed polygon, which leads along the left of the line and then of the line turned round. */
 void sv_stroke(sv_polyline *line, double width_px, sv_raster *raster) {
-    int n = line->n;
-    line->n = 0;
-    if (n < 2) return;
-    const sv_point *p = line->points;
-    const double *lengths = line->lengths, half = width_px / 2;
-    sv_point *normals = line->normals;
-    for (int i = 0; i + 1 < n; i++) {
-        normals[i].x = half * (p[i + 1].y - p[i].y) / lengths[i];
-        normals[i].y = -(half * (p[i + 1].x - p[i].x) / lengths[i]);
+    if (line->n > 1) {
+        double half = width_px / 2, chord_turn = 2 * acos(half / (half + CHORD_ERROR_PX));
+        pen p = {.half_width = half, .cos_one_chord = cos(chord_turn), .cos_two_chords = cos(2 * chord_turn)};
+        add_side(line, &p, raster);
+        turn_round(line);
+        add_side(line, &p, raster);
+        sv_raster_close(raster);
     }
-    double chord_turn = 2 * acos(half / (half + CHORD_ERROR_PX));
-    outline o = {.half_width = half, .cos_one_chord = cos(chord_turn), .cos_two_chords = cos(2 * chord_turn)};
-    sv_point *first = line->outline, *last = first + SIDES * MAX_CORNERS * (size_t)n;
-    border sides[SIDES] = {{first, false}, {last, true}};
-    sv_point back = opposite(normals[n - 2]);
-    border_add(&sides[0], cap_corner(p[0], normals[0], 1));
-    for (int i = 1; i + 1 < n; i++) join(line, i, &o, sides);
-    border_add(&sides[0], cap_corner(p[n - 1], back, -1));
-    border_add(&sides[1], cap_corner(p[n - 1], back, 1));
-    sv_raster_begin(raster, cap_corner(p[0], normals[0], -1));
-    sv_raster_add(raster, first, (int)(sides[0].end - first));
-    sv_raster_add(raster, sides[1].end, (int)(last - sides[1].end));
-    sv_raster_close(raster);
+    line->n = 0;
 }

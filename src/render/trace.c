@@ -8,7 +8,8 @@
 
 /* The run of steps that is being merged into one stroke. */
 typedef struct run {
-    double dx, dy, square; /* its first step; square is 0 while there is none */
+    double dx, dy, square;  /* its first step; square is 0 while there is none */
+    double most_off_square; /* of how far off that direction it may go, in the first step's length * pixels */
     sv_point origin, last, forward, backward;
     double most_forward, most_backward; /* how far along the first step, each way, in its length * pixels */
     bool last_is_extreme, last_is_forward;
@@ -25,6 +26,7 @@ static void run_begin(run *r, sv_point origin, sv_point p) {
     double dx = p.x - r->last.x, dy = p.y - r->last.y, square = dx * dx + dy * dy;
     *r = (run){.dx = dx, .dy = dy, .square = square, .origin = origin, .last = p, .forward = p};
     r->most_forward = square;
+    r->most_off_square = THRESHOLD_PX * THRESHOLD_PX * square;
     r->last_is_extreme = r->last_is_forward = true;
 }
 
@@ -55,9 +57,9 @@ static void trace_step(tracer *t, sv_point p) {
     }
     double dx = p.x - r->origin.x, dy = p.y - r->origin.y;
     double along = r->dx * dx + r->dy * dy, off = r->dx * dy - r->dy * dx;
-    if (off * off >= THRESHOLD_PX * THRESHOLD_PX * r->square) {
+    if (off * off >= r->most_off_square) {
         run_write(t);
-        run_begin(r, t->line->points[t->line->n - 1], p);
+        run_begin(r, sv_polyline_last(t->line), p);
         return;
     }
     r->last = p;

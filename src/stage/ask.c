@@ -186,6 +186,7 @@ static sv_status plan_memory(asking *a, bool large, sv_error *err) {
     size_t n_epochs = (size_t)a->row_context.n_epochs;
     sv_memory_plan plan;
     const sv_memory_request request = {
+        .rank = sv_model_adapter_rank(run->model),
         .n_prefix = sv_examiner_shared_length(a->examiner),
         .n_own = sv_examiner_room(a->examiner, a->n_picture_tokens),
         .n_embeddings = SV_MIN((size_t)BLOCK_EPOCHS + 2, n_epochs),
@@ -196,7 +197,7 @@ static sv_status plan_memory(asking *a, bool large, sv_error *err) {
         .n_slots = large ? LARGE_MODEL_SLOTS : SMALL_MODEL_SLOTS,
         .n_other = n_epochs * SV_EPOCH_SAMPLES * SV_N_ROLES * sizeof(double) + (size_t)a->n_hands * SV_PICTURE_BYTES,
         .budget = run->options.memory_bytes};
-    sv_status s = sv_memory_plan_make(run->model, &request, &plan, err);
+    sv_status s = sv_memory_plan_make(sv_model_get_config(run->model), &request, &plan, err);
     if (!s) a->n_slots = (int)plan.n_slots;
     return s;
 }

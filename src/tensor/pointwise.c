@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clones.h"
 #include "base/memory.h"
-#include "tensor/clones.h"
 
 #define LANES ((size_t)16) /* partial sums per reduction: fixed, so that every instruction set adds in one order */
 #define ROWS_PER_ITEM ((size_t)16)

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "base/clones.h"
 #include "base/memory.h"
-#include "tensor/clones.h"
 #include "tensor/product.h"
 #include "tensor/unpack_blocks.h"
 

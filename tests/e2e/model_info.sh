@@ -29,6 +29,10 @@ for shape in tiny nano; do
             has "$work/out" "${dtype^^}"
         fi
         if grep -q '^Problems' "$work/out"; then fail "$model has problems"; fi
+        if [[ $shape == tiny ]]; then
+            status 0 info -t 1 "$model"
+            has "$work/out" 'layers of these sizes on 1 thread:'
+        fi
         status 0 generate -m "$model" -i "$work/chat.json" --max-tokens 3 --ignore-eos --json
         has "$work/out" '"completion_tokens": 3'
     done
@@ -50,7 +54,7 @@ assert nano["parameters"] == 4686848 == nano["text"]["parameters"] + nano["visio
 assert nano["weights"]["types"]["BF16"]["bytes"] == 2 * 4686848 == nano["weights"]["bytes"], nano["weights"]
 assert nano["question"]["tokens"] == 600 == nano["question"]["shared_tokens"] + nano["question"]["rest_tokens"], nano
 assert nano["question"]["picture_tokens"] == 32 and tiny["question"]["picture_tokens"] == 128
-assert nano["cost"]["kv_bytes_per_token"] == 4 * 2 * 64 * 4, nano["cost"]
+assert nano["cost"]["memory_bytes"]["kv_per_token"] == 4 * 2 * 64 * 4, nano["cost"]
 assert "estimated_seconds" not in nano["cost"] and nano["problems"] == [] and nano["tokenizer"]["special"] == 14
 assert tiny["weights"]["quantisation"] == {"method": "auto-round", "bits": 4, "group": 128}, tiny["weights"]
 assert tiny["generation"]["repetition_penalty"] == 1.05
@@ -65,7 +69,8 @@ status 0 info --no-probe -p "$work/prompt.txt" nano
 has "$work/out" '55 bytes'
 rm "$work/tiny-f16/prompt.txt"
 status 0 info "$work/tiny-f16"
-has "$work/out" 'no prompt.txt in the folder'
+has "$work/out" 'there is no prompt.txt'
+has "$work/out" '2,714'
 
 echo "-- damage"
 rm "$work/tiny-f16/tokenizer.json"
@@ -85,6 +90,22 @@ status 1 info "$work/empty"
 has "$work/err" 'config.json'
 status 1 info "$work/none"
 status 2 info -t 0 nano
+
+adapter=$SHARED/golden/training/lora-phase1/adapter
+if [[ -e $adapter ]]; then
+    status 0 info "$adapter"
+    has "$work/out" 'rank      4, alpha 8'
+    has "$work/out" '28 matrices of the decoder, 16 of the vision tower'
+    status 0 info --json "$adapter"
+    has "$work/out" '"kind":"adapter"'
+    has "$work/out" '"parameters":22384'
+    mkdir "$work/adapter"
+    cp "$adapter/adapter_config.json" "$work/adapter"
+    status 1 info "$work/adapter"
+    has "$work/err" 'adapter_model.safetensors'
+else
+    echo "skip: $adapter is not there"
+fi
 
 echo "-- making models"
 status 2 bench --make-model 13b -o "$work/x"

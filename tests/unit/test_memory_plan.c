@@ -7,7 +7,7 @@
 #include "model/memory_plan.h"
 #include "model/timeline.h"
 #include "stage/examiner.h"
-#include "tensor/clones.h"
+#include "base/clones.h"
 
 #define MODEL SV_SOURCE_DIR "/models/nano"
 #define MB 1e-6
@@ -38,31 +38,33 @@ static void a_budget_buys_slots(void **state) {
     sv_error err;
     sv_memory_plan all, plan;
     sv_memory_request r = request;
-    ASSERT_OK(sv_memory_plan_make(model, &r, &all, &err), err);
+    ASSERT_OK(sv_memory_plan_make(sv_model_get_config(model), &r, &all, &err), err);
     assert_int_equal(all.n_slots, 8);
     assert_int_equal(all.total,
-                     all.weights + all.prefix + all.desks + all.questions + all.embeddings + all.vision + all.other);
+                     all.copied + all.prefix + all.desks + all.questions + all.embeddings + all.vision + all.other);
+    size_t copied = ((const struct sv_model *)model)->weights.storage_bytes;
+    assert_true(copied <= all.copied && (double)copied >= 0.99 * (double)all.copied);
     size_t question = all.questions / 16, fixed = all.total - all.questions;
     for (size_t n = 8; n > 0; n--) {
         r.budget = fixed + 2 * n * question;
-        ASSERT_OK(sv_memory_plan_make(model, &r, &plan, &err), err);
+        ASSERT_OK(sv_memory_plan_make(sv_model_get_config(model), &r, &plan, &err), err);
         assert_int_equal(plan.n_slots, n);
         assert_int_equal(plan.total, r.budget);
     }
     r.budget--;
-    assert_int_equal(sv_memory_plan_make(model, &r, &plan, &err), SV_ERR_MEMORY);
+    assert_int_equal(sv_memory_plan_make(sv_model_get_config(model), &r, &plan, &err), SV_ERR_MEMORY);
     assert_non_null(strstr(err.message, "budget"));
     r.budget = 1;
-    assert_int_equal(sv_memory_plan_make(model, &r, &plan, &err), SV_ERR_MEMORY);
+    assert_int_equal(sv_memory_plan_make(sv_model_get_config(model), &r, &plan, &err), SV_ERR_MEMORY);
     r.budget = 0;
     r.n_other = 12345678;
-    ASSERT_OK(sv_memory_plan_make(model, &r, &plan, &err), err);
+    ASSERT_OK(sv_memory_plan_make(sv_model_get_config(model), &r, &plan, &err), err);
     assert_int_equal(plan.total, all.total + 12345678);
     r.n_own = SIZE_MAX / 8;
-    assert_int_equal(sv_memory_plan_make(model, &r, &plan, &err), SV_ERR_MEMORY);
+    assert_int_equal(sv_memory_plan_make(sv_model_get_config(model), &r, &plan, &err), SV_ERR_MEMORY);
     r = request;
     r.picture_w = 300 * r.picture_h;
-    assert_int_equal(sv_memory_plan_make(model, &r, &plan, &err), SV_ERR_INPUT);
+    assert_int_equal(sv_memory_plan_make(sv_model_get_config(model), &r, &plan, &err), SV_ERR_INPUT);
 }
 
 static size_t in_use(void) {
@@ -91,7 +93,7 @@ static void the_plan_is_what_is_taken(void **state) {
     r.n_own = sv_examiner_room(examiner, tokens);
     r.n_desks = 1;
     r.n_embeddings = 0;
-    ASSERT_OK(sv_memory_plan_make(model, &r, &plan, &err), err);
+    ASSERT_OK(sv_memory_plan_make(sv_model_get_config(model), &r, &plan, &err), err);
     ASSERT_OK(sv_examiner_prepare(examiner, NULL, &err), err);
     ASSERT_OK(sv_desk_new(examiner, plan.n_slots, tokens, NULL, &desk, &err), err);
     size_t taken = in_use() - before, planned = plan.prefix + plan.desks + plan.questions;

@@ -3,8 +3,8 @@
  * best one chosen when the program starts. A marked function has external linkage and is called in its own file only
  * (clang 14 gives the chosen one a name of its own).
  */
-#ifndef SV_TENSOR_CLONES_H
-#define SV_TENSOR_CLONES_H
+#ifndef SV_BASE_CLONES_H
+#define SV_BASE_CLONES_H
 
 #include <stddef.h>
 
