@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/continuations.h"
+#include "cli/model_options.h"
 #include "model/session.h"
 #include "stage/answer_form.h"
 #include "token/chat.h"
@@ -33,6 +34,7 @@ typedef struct generate_options {
     size_t n_stop;
     int n_top, n_threads; /* n_top: -1 = no log-probabilities */
     bool ignore_eos, json;
+    sv_model_options model_options;
 } generate_options;
 
 typedef struct job {
@@ -247,7 +249,7 @@ static sv_status print_json(const job *j, sv_error *err) {
 static sv_status run_job(job *j, sv_error *err) {
     sv_status status = read_messages(j, err);
     if (status == SV_OK) status = sv_pool_new(j->o.n_threads, &j->pool, err);
-    if (status == SV_OK) status = sv_model_load(j->o.model, NULL, &j->model, err);
+    if (status == SV_OK) status = sv_model_load(j->o.model, &j->o.model_options, &j->model, err);
     if (status == SV_OK) status = embed_pictures(j, err);
     if (status == SV_OK) status = tokenize(j, err);
     if (status == SV_OK) status = make_constraint(j, err);
@@ -299,6 +301,8 @@ enum {
     OPT_CONSTRAIN,
     OPT_SCORE,
     OPT_IGNORE_EOS,
+    OPT_ADAPTER,
+    OPT_ROUNDING,
     OPT_JSON
 };
 
@@ -314,6 +318,8 @@ static const number_option numbers[N_NUMBERS] = {
 #define FIRST_LONG 256 /* above the letters of short options */
 
 static const struct option long_options[] = {{"model", required_argument, NULL, 'm'},
+                                             {"adapter", required_argument, NULL, FIRST_LONG + OPT_ADAPTER},
+                                             {"reference-rounding", required_argument, NULL, FIRST_LONG + OPT_ROUNDING},
                                              {"messages", required_argument, NULL, 'i'},
                                              {"max-tokens", required_argument, NULL, FIRST_LONG + OPT_MAX_TOKENS},
                                              {"temperature", required_argument, NULL, FIRST_LONG + OPT_TEMPERATURE},
@@ -389,6 +395,10 @@ static bool read_option(job *j, int opt, int *status) {
         case 'm': j->o.model = optarg; return true;
         case 'i': j->o.messages = optarg; return true;
         case 'h': *status = sv_cli_help(&sv_cmd_generate); return false;
+        case FIRST_LONG + OPT_ADAPTER: j->o.model_options.adapter = optarg; return true;
+        case FIRST_LONG + OPT_ROUNDING:
+            *status = sv_cli_parse_rounding(&sv_cmd_generate, optarg, &j->o.model_options.rounding);
+            return *status == 0;
         case FIRST_LONG + OPT_SEED: return read_seed(&j->o, optarg, status);
         case FIRST_LONG + OPT_STOP: return read_stop(&j->o, optarg, status);
         case FIRST_LONG + OPT_CONSTRAIN: return read_form(j, optarg, status);
@@ -440,6 +450,8 @@ const sv_command sv_cmd_generate = {
     "Prints the model's answer to a conversation, token by token.\n"
     "\n"
     "  -m, --model DIR            Hugging Face folder of a Qwen2.5-VL model\n"
+    "      --adapter DIR          PEFT folder of a LoRA adapter for it, applied without merging\n"
+    "      --reference-rounding T bf16 or f16: round where the reference does in this type\n"
     "  -i, --messages FILE        conversation as JSON, - for standard input: a list of\n"
     "                             messages, or a record {\"messages\": [...]}\n"
     "      --max-tokens N         length limit of the answer (1024)\n"

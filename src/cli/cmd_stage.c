@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/model_options.h"
 #include "cli/model_path.h"
 #include "cli/print_warnings.h"
 #include "cli/progress.h"
@@ -22,9 +23,12 @@ typedef struct arguments {
     bool json, quiet;
     const char *cache; /* folder or "off"; NULL = the user's */
     sv_stage_options options;
+    sv_model_options model_options;
 } arguments;
 
 static const struct option long_options[] = {{"model", required_argument, 0, 'm'},
+                                             {"adapter", required_argument, 0, 'A'},
+                                             {"reference-rounding", required_argument, 0, 'R'},
                                              {"output", required_argument, 0, 'o'},
                                              {"prompt", required_argument, 0, 'p'},
                                              {"track", required_argument, 0, 'T'},
@@ -62,6 +66,8 @@ static int take_option(arguments *a, int letter, const char *value) {
     sv_stage_options *o = &a->options;
     switch (letter) {
         case 'm': a->model = value; return 0;
+        case 'A': a->model_options.adapter = value; return 0;
+        case 'R': return sv_cli_parse_rounding(&sv_cmd_stage, value, &a->model_options.rounding);
         case 'o': a->folder = value; return 0;
         case 'p': o->prompt_path = value; return 0;
         case 'T': return parse_track(a, value);
@@ -174,7 +180,7 @@ static int stage_all(arguments *a, int n, char **recordings) {
     sv_model *model;
     sv_error err;
     if (sv_model_path_find(a->model, &folder, &err)) return sv_cli_fail(&sv_cmd_stage, &err);
-    sv_status s = sv_model_load(folder, NULL, &model, &err);
+    sv_status s = sv_model_load(folder, &a->model_options, &model, &err);
     free(folder);
     if (s) return sv_cli_fail(&sv_cmd_stage, &err);
     int worst = 0;
@@ -222,6 +228,8 @@ const sv_command sv_cmd_stage = {
         "each\n"
         "                          below it\n"
         "  -m, --model NAME|DIR    model: nano (default) or a Hugging Face folder of a Qwen2.5-VL model\n"
+        "      --adapter DIR       PEFT folder of a LoRA adapter for the model, applied without merging\n"
+        "      --reference-rounding bf16|f16  round where the reference does in this type (for comparisons)\n"
         "      --prompt FILE       system prompt in UTF-8 (default: prompt.txt of the model)\n"
         "      --track fine|coarse coarse: stage and rules without rationale, faster (stage-first models)\n"
         "  -c, --channel ROLE=LABEL[-REF]  take this channel for F4, C4, O2, LOC, ROC or Chin; may be repeated; an "

@@ -1,18 +1,13 @@
 /* make_model.c - room, a temporary folder, the weights, a prompt of the length that the shape is meant for. */
 #include "cli/make_model.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/command.h"
@@ -47,50 +42,6 @@ static sv_status find_shape(const char *name, const sv_model_shape **out, sv_err
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", sv_model_shapes[i].name);
     }
     return sv_fail(err, SV_ERR_USAGE, "--make-model: there is no shape '%s'; known are %s", name, known);
-}
-
-/* rename(2) puts a folder in the place of an empty one, and of nothing else. */
-static sv_status check_target(const char *folder, sv_error *err) {
-    struct stat st;
-    if (lstat(folder, &st) != 0) return SV_OK;
-    int n = 0;
-    DIR *d = S_ISDIR(st.st_mode) ? opendir(folder) : NULL;
-    for (struct dirent *e; d && (e = readdir(d));) n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-    if (d) closedir(d);
-    if (d && n == 0) return SV_OK;
-    return sv_fail(err, SV_ERR_OUTPUT, "%s: is there already; remove it or name another folder", folder);
-}
-
-/* The folder above; it is made when it is not there. */
-static sv_status prepare_parent(const char *folder, double n_bytes, sv_error *err) {
-    char parent[PATH_MAX], need[SV_QUANTITY_SIZE], found[SV_QUANTITY_SIZE];
-    snprintf(parent, sizeof parent, "%s", folder);
-    char *slash = strrchr(parent, '/');
-    if (slash == parent) {
-        parent[1] = 0;
-    } else if (slash) {
-        *slash = 0;
-    } else {
-        snprintf(parent, sizeof parent, ".");
-    }
-    sv_status s = sv_make_dirs(parent, err);
-    if (s) return s;
-    struct statvfs disk;
-    if (statvfs(parent, &disk) != 0) return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot ask for room", parent);
-    double room = (double)disk.f_bavail * (double)disk.f_frsize;
-    if (room >= n_bytes) return SV_OK;
-    return sv_fail(err, SV_ERR_OUTPUT, "%s: the model needs %s, the disk has room for %s; name a folder elsewhere",
-                   parent, sv_put_bytes(need, n_bytes), sv_put_bytes(found, room));
-}
-
-/* Removes a folder of plain files. */
-static void remove_folder(const char *folder) {
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) unlinkat(dirfd(d), e->d_name, 0);
-    }
-    if (d) closedir(d);
-    rmdir(folder);
 }
 
 typedef struct job {
@@ -172,11 +123,7 @@ static sv_status make_in(job *j, const char *temporary, sv_error *err) {
     sv_progress_start(&j->progress, j->options->json ? NULL : stderr, "weights, MB");
     sv_status s = sv_random_model_write(temporary, &j->model, err);
     sv_progress_finish(&j->progress);
-    if (!s) s = write_prompt(j, err);
-    if (!s && rename(temporary, j->options->folder) != 0) {
-        s = sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot give the folder its name", j->options->folder);
-    }
-    return s;
+    return s ? s : write_prompt(j, err);
 }
 
 static sv_status tell(const job *j, double seconds, sv_error *err) {
@@ -210,35 +157,22 @@ static double now_s(void) {
 }
 
 sv_status sv_make_model(const sv_make_model_options *options, sv_error *err) {
-    char folder[PATH_MAX], temporary[PATH_MAX + 32];
-    sv_make_model_options own = *options;
-    job j = {.options = &own};
+    job j = {.options = options};
+    sv_folder_writer folder = {0};
     double begin = now_s();
     sv_status s = find_shape(options->shape, &j.model.shape, err);
     if (!s) s = find_dtype(options->dtype, &j.model.dtype, err);
-    size_t len = strlen(options->folder);
-    while (len > 1 && options->folder[len - 1] == '/') len--;
-    if (!s && (len == 0 || len >= sizeof folder)) s = sv_fail(err, SV_ERR_USAGE, "--output: not a usable folder name");
     if (s) return s;
-    snprintf(folder, sizeof folder, "%.*s", (int)len, options->folder);
-    snprintf(temporary, sizeof temporary, "%s.%ld.part", folder, (long)getpid());
-    own.folder = folder;
     j.model.seed = options->seed;
     j.model.tokenizer_folder = options->tokenizer_folder;
     j.model.max_shard_bytes = SHARD_BYTES;
     j.model.n_threads = options->n_threads;
     j.model.progress = on_progress;
     j.model.context = &j;
-    s = check_target(folder, err);
-    if (!s)
-        s = prepare_parent(folder, SMALL_FILES_BYTES + (double)sv_random_model_bytes(j.model.shape, j.model.dtype),
-                           err);
-    if (!s && mkdir(temporary, 0777) != 0) s = sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot make", temporary);
-    if (s) return s;
-    s = make_in(&j, temporary, err);
-    if (s) {
-        remove_folder(temporary);
-        return s;
-    }
-    return tell(&j, now_s() - begin, err);
+    double n_bytes = SMALL_FILES_BYTES + (double)sv_random_model_bytes(j.model.shape, j.model.dtype);
+    s = sv_folder_writer_open(&folder, options->folder, n_bytes, false, err);
+    if (!s) s = make_in(&j, folder.temporary, err);
+    if (!s) s = sv_folder_writer_commit(&folder, err);
+    sv_folder_writer_abort(&folder);
+    return s ? s : tell(&j, now_s() - begin, err);
 }

@@ -23,10 +23,10 @@ static sv_status check_vocabulary(const sv_model *m, sv_error *err) {
     return status == SV_OK ? SV_OK : sv_error_prefix(err, "%s", m->folder);
 }
 
-static sv_status bind_weights(sv_model *m, const char *adapter_folder, sv_error *err) {
+static sv_status bind_weights(sv_model *m, sv_error *err) {
     sv_status status = sv_tensor_folder_open(m->folder, &m->file, err);
     if (status == SV_OK) status = sv_quantisation_load(m->folder, &m->quantisation, err);
-    if (status == SV_OK && adapter_folder) status = sv_adapter_open(adapter_folder, &m->adapter, err);
+    if (status == SV_OK && m->adapter_folder) status = sv_adapter_open(m->adapter_folder, &m->adapter, err);
     if (status != SV_OK) return status;
     status = sv_weights_load(m->file, &m->quantisation, m->adapter, &m->config, &m->weights, err);
     if (status != SV_OK) sv_error_prefix(err, "%s", m->folder);
@@ -42,12 +42,13 @@ sv_status sv_model_load(const char *folder, const sv_model_options *options, sv_
     sv_status status = SV_OK;
     m->rounding = options->rounding;
     m->folder = sv_strndup(folder, strlen(folder));
-    if (!m->folder) status = sv_fail_memory(err, "model", strlen(folder));
+    if (options->adapter) m->adapter_folder = sv_strndup(options->adapter, strlen(options->adapter));
+    if (!m->folder || (options->adapter && !m->adapter_folder)) status = sv_fail_memory(err, "model", strlen(folder));
     if (status == SV_OK) status = sv_model_config_load(folder, &m->config, err);
     if (status == SV_OK) status = sv_tokenizer_load(folder, &m->tokenizer, err);
     if (status == SV_OK) status = check_vocabulary(m, err);
     if (status == SV_OK) status = make_frequencies(m, err);
-    if (status == SV_OK) status = bind_weights(m, options->adapter, err);
+    if (status == SV_OK) status = bind_weights(m, err);
     if (status != SV_OK) {
         sv_model_free(m);
         return status;
@@ -65,12 +66,15 @@ void sv_model_free(sv_model *m) {
     free(m->text_frequencies);
     free(m->vision_frequencies);
     free(m->folder);
+    free(m->adapter_folder);
     free(m);
 }
 
 const sv_model_config *sv_model_get_config(const sv_model *model) { return &model->config; }
 const sv_tokenizer *sv_model_get_tokenizer(const sv_model *model) { return model->tokenizer; }
 const char *sv_model_folder(const sv_model *model) { return model->folder; }
+const char *sv_model_adapter_folder(const sv_model *model) { return model->adapter_folder; }
+sv_rounding sv_model_rounding(const sv_model *model) { return model->rounding; }
 int64_t sv_model_n_parameters(const sv_model *model) { return model->weights.n_parameters; }
 size_t sv_model_adapter_rank(const sv_model *model) { return model->weights.max_rank; }
 

@@ -15,6 +15,8 @@
 const sv_model_config *sv_model_get_config(const sv_model *model);
 const sv_tokenizer *sv_model_get_tokenizer(const sv_model *model);
 const char *sv_model_folder(const sv_model *model);
+const char *sv_model_adapter_folder(const sv_model *model); /* NULL when it was loaded without one */
+sv_rounding sv_model_rounding(const sv_model *model);
 int64_t sv_model_n_parameters(const sv_model *model);
 size_t sv_model_adapter_rank(const sv_model *model); /* numbers a row of work space needs for an adapter, 0 without */
 

@@ -89,15 +89,19 @@ void sv_model_tensors_walk(const sv_model_config *config, int group, sv_tensor_v
     walk_text(&w, &config->text, group);
 }
 
+void sv_newer_name(const char *older, char *out, size_t size) {
+    if (strncmp(older, "model.", 6) == 0) {
+        snprintf(out, size, "model.language_model.%s", older + 6);
+    } else {
+        snprintf(out, size, "model.%s", older);
+    }
+}
+
 const sv_tensor *sv_model_tensor_find(const sv_tensor_file *file, const char *name) {
     const sv_tensor *tensor = sv_tensor_find(file, name);
     char newer[160];
     if (tensor) return tensor;
-    if (strncmp(name, "model.", 6) == 0) {
-        snprintf(newer, sizeof newer, "model.language_model.%s", name + 6);
-    } else {
-        snprintf(newer, sizeof newer, "model.%s", name);
-    }
+    sv_newer_name(name, newer, sizeof newer);
     return sv_tensor_find(file, newer);
 }
 

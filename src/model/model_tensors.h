@@ -30,6 +30,9 @@ typedef bool sv_tensor_visit(void *context, const sv_model_tensor *tensor); /* f
 /* Walks over every tensor. group > 0: the decoder layers' seven matrices are packed with that many inputs a scale. */
 void sv_model_tensors_walk(const sv_model_config *config, int group, sv_tensor_visit *visit, void *context);
 
+/* A module or tensor of the older naming in the newer one: "model.language_model.layers.0", "model.visual.merger". */
+void sv_newer_name(const char *older, char *out, size_t size);
+
 /* The tensor under its older or its newer name ("model.language_model.", "model.visual."); NULL when absent. */
 const sv_tensor *sv_model_tensor_find(const sv_tensor_file *file, const char *name);
 

@@ -19,6 +19,7 @@ struct sv_model {
     sv_weights weights;
     sv_rounding rounding;
     char *folder;
+    char *adapter_folder;      /* NULL = none */
     float *text_frequencies;   /* [Dh / 2] */
     float *vision_frequencies; /* [head_dim / 4] */
 };

@@ -54,6 +54,11 @@ static void put_subtitle(sv_strbuf *out, const sv_report_input *in) {
     if (start[0]) sv_strbuf_printf(out, "Start %.10s %.8s, ", start, strlen(start) > 11 ? start + 11 : "");
     sv_strbuf_printf(out, "%d epochs of 30 s, staged by ", (int)sv_json_int(counts, "epochs", 0));
     sv_html_text(out, text_at(p, "model", "name"));
+    const char *adapter = sv_json_text(json_object_get(json_object_get(p, "model"), "adapter"), "name", NULL);
+    if (adapter) {
+        sv_strbuf_puts(out, " and the adapter ");
+        sv_html_text(out, adapter);
+    }
     sv_strbuf_printf(out, " with sleepvlm %s", sv_version());
 }
 

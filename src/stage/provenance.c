@@ -22,10 +22,14 @@ static bool is_model_file(const char *name) {
 
 static int model_files_only(const struct dirent *entry) { return is_model_file(entry->d_name); }
 
+static int adapter_files_only(const struct dirent *entry) {
+    return strcmp(entry->d_name, "adapter_config.json") == 0 || strcmp(entry->d_name, "adapter_model.safetensors") == 0;
+}
+
 /* {"file name": sha256} of what decides the model's answers. */
-static sv_status hash_model(const char *folder, json_t **out, sv_error *err) {
+static sv_status hash_files(const char *folder, int (*filter)(const struct dirent *), json_t **out, sv_error *err) {
     struct dirent **entries = NULL;
-    int n = scandir(folder, &entries, model_files_only, alphasort);
+    int n = scandir(folder, &entries, filter, alphasort);
     if (n < 0) return sv_fail_errno(err, SV_ERR_INPUT, "%s: cannot list", folder);
     json_t *hashes = json_object();
     sv_status s = SV_OK;
@@ -41,26 +45,44 @@ static sv_status hash_model(const char *folder, json_t **out, sv_error *err) {
     return s;
 }
 
+/* The model's part; an adapter is named in it, for it makes another model. */
+static sv_status describe_model(const sv_model *model, json_t **out, sv_error *err) {
+    static const char *const roundings[] = {
+        [SV_ROUNDING_NONE] = "none", [SV_ROUNDING_BF16] = "bf16", [SV_ROUNDING_F16] = "f16"};
+    const char *folder = sv_model_folder(model), *adapter = sv_model_adapter_folder(model);
+    json_t *files = NULL, *adapter_files = NULL;
+    *out = NULL;
+    sv_status s = hash_files(folder, model_files_only, &files, err);
+    if (!s && adapter) s = hash_files(adapter, adapter_files_only, &adapter_files, err);
+    if (s) {
+        json_decref(files);
+        json_decref(adapter_files);
+        return s;
+    }
+    json_t *about = adapter
+                        ? json_pack("{s:o,s:o}", "name", sv_json_string(sv_path_name(adapter)), "sha256", adapter_files)
+                        : json_null();
+    *out = json_pack("{s:o,s:I,s:o,s:o,s:s}", "name", sv_json_string(sv_path_name(folder)), "parameters",
+                     (json_int_t)sv_model_n_parameters(model), "sha256", files, "adapter", about, "rounding",
+                     roundings[sv_model_rounding(model)]);
+    return *out ? SV_OK : sv_fail_memory(err, "provenance", 0);
+}
+
 sv_status sv_provenance_new(const sv_subject *subject, const sv_model *model, const sv_stage_prompt *prompt,
                             const sv_stage_options *options, json_t **out, sv_error *err) {
     char recording_hash[SV_SHA256_HEX_SIZE], truth_hash[SV_SHA256_HEX_SIZE] = "";
-    json_t *model_files = NULL;
+    json_t *about_model = NULL;
     *out = NULL;
     sv_status s = sv_sha256_file(subject->info->path, recording_hash, err);
     if (!s && options->hypnogram_path) s = sv_sha256_file(options->hypnogram_path, truth_hash, err);
-    if (!s) s = hash_model(sv_model_folder(model), &model_files, err);
-    if (s) {
-        json_decref(model_files);
-        return s;
-    }
+    if (!s) s = describe_model(model, &about_model, err);
+    if (s) return s;
     json_t *p = json_object();
     json_object_set_new(p, "sleepvlm", json_string(sv_version()));
     json_object_set_new(
         p, "recording",
         json_pack("{s:o,s:s}", "file", sv_json_string(sv_path_name(subject->info->path)), "sha256", recording_hash));
-    json_object_set_new(p, "model",
-                        json_pack("{s:o,s:I,s:o}", "name", sv_json_string(sv_path_name(sv_model_folder(model))),
-                                  "parameters", (json_int_t)sv_model_n_parameters(model), "sha256", model_files));
+    json_object_set_new(p, "model", about_model);
     json_object_set_new(
         p, "prompt",
         json_pack("{s:s,s:s,s:s}", "sha256", prompt->sha256, "track", options->coarse ? "coarse" : "fine",
