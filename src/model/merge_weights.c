@@ -9,7 +9,7 @@
 #include "base/strbuf.h"
 #include "model/model_tensors.h"
 #include "model/tensor_writer.h"
-#include "tensor/clones.h"
+#include "base/clones.h"
 #include "tensor/finite.h"
 #include "tensor/product.h"
 #include "tensor/unpack.h"
