@@ -76,9 +76,15 @@ void sv_model_free(sv_model *model);
 
 /* How a recording is staged. Zero-initialise it: every zero is the default. Strings are borrowed during the call. */
 typedef struct sv_stage_options {
-    const char *prompt_path;     /* system prompt, UTF-8; NULL = prompt.txt of the model folder */
-    bool coarse;                 /* stage and rules only, no rationale (stage-first models) */
-    const char *const *channels; /* [n_channels] "ROLE=LABEL[-REF]" */
+    const char *prompt_path;   /* system prompt, UTF-8; NULL = prompt.txt of the model folder */
+    bool coarse;               /* stage and rules only, no rationale (stage-first models) */
+    const char *probabilities; /* where the stage probabilities are read: "forced" (NULL; before any text), "coarse" (by
+                                  a short answer to another prompt), "text" (behind the rationale) or "off" */
+    const char *coarse_prompt_path; /* its system prompt; NULL = coarse_prompt.txt of the model folder */
+    const char *temperature;        /* file of a fitted temperature (eval --fit-temperature), or "off"; NULL =
+                                       temperature.json of the model folder when it is there */
+    bool constrained;               /* only answers of the trained form can be written, so that all can be read */
+    const char *const *channels;    /* [n_channels] "ROLE=LABEL[-REF]" */
     size_t n_channels;
     const char *montage_path;           /* file of such lines */
     const char *hypnogram_path;         /* a scorer's stages, put beside the answers */

@@ -19,7 +19,7 @@
 #include "psg/filter.h"
 #include "psg/filter_bench.h"
 #include "render/picture.h"
-#include "stage/examiner.h"
+#include "stage/desk.h"
 #include "stage/run.h"
 #include "tensor/isa.h"
 #include "tensor/linear.h"
@@ -216,7 +216,7 @@ static sv_status bench_questions(bench *b, const sv_embedding *embeddings, bool 
     sv_status s = sv_stage_prompt_load(sv_model_folder(b->model), NULL, &prompt, err);
     if (s) return s;
     if (!coarse || prompt.stage_first) {
-        s = sv_examiner_new(b->model, &prompt, coarse, &examiner, err);
+        s = sv_examiner_new(b->model, &prompt, &(sv_method){.temperature = 1}, coarse, &examiner, err);
         if (!s) s = sv_prefix_tree_new(b->model, &(sv_prefix_tree_options){.budget_bytes = SIZE_MAX}, &tree, err);
         if (!s) s = sv_examiner_prepare(examiner, tree, NULL, err);
         if (!s) s = sv_desk_new(examiner, N_SLOTS, (size_t)embeddings->n_tokens, NULL, &desk, err);

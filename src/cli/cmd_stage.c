@@ -32,6 +32,10 @@ static const struct option long_options[] = {{"model", required_argument, 0, 'm'
                                              {"output", required_argument, 0, 'o'},
                                              {"prompt", required_argument, 0, 'p'},
                                              {"track", required_argument, 0, 'T'},
+                                             {"probabilities", required_argument, 0, 'P'},
+                                             {"coarse-prompt", required_argument, 0, 'O'},
+                                             {"temperature", required_argument, 0, 'E'},
+                                             {"constrain", no_argument, 0, 'K'},
                                              {"channel", required_argument, 0, 'c'},
                                              {"montage", required_argument, 0, 'M'},
                                              {"hypnogram", required_argument, 0, 'y'},
@@ -79,6 +83,10 @@ static int take_option(arguments *a, int letter, const char *value) {
         case 'F': o->lights_off = value; return 0;
         case 'N': o->lights_on = value; return 0;
         case 't': return sv_cli_parse_threads(&sv_cmd_stage, value, &o->n_threads);
+        case 'P': o->probabilities = value; return 0;
+        case 'O': o->coarse_prompt_path = value; return 0;
+        case 'E': o->temperature = value; return 0;
+        case 'K': o->constrained = true; return 0;
         case 'C': a->cache = value; return 0;
         case 'e': return sv_cli_parse_bytes(&sv_cmd_stage, "--memory", value, &o->memory_bytes);
         case 'f': o->force = true; return 0;
@@ -232,6 +240,12 @@ const sv_command sv_cmd_stage = {
         "      --reference-rounding bf16|f16  round where the reference does in this type (for comparisons)\n"
         "      --prompt FILE       system prompt in UTF-8 (default: prompt.txt of the model)\n"
         "      --track fine|coarse coarse: stage and rules without rationale, faster (stage-first models)\n"
+        "      --probabilities forced|coarse|text|off  where the stage's probabilities are read: before any text\n"
+        "                          (default), by a short answer to a coarse prompt, behind the rationale, nowhere\n"
+        "      --coarse-prompt FILE  that prompt (default: coarse_prompt.txt of the model)\n"
+        "      --temperature FILE|off  calibrates probabilities, as fitted by 'sleepvlm eval --fit-temperature'\n"
+        "                          (default: temperature.json of the model, when it is there)\n"
+        "      --constrain         only answers of the trained form can be written: every one can be read\n"
         "  -c, --channel ROLE=LABEL[-REF]  take this channel for F4, C4, O2, LOC, ROC or Chin; may be repeated; an "
         "empty\n"
         "                          label leaves the role out\n"

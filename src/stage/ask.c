@@ -203,7 +203,7 @@ static sv_status plan_memory(asking *a, bool large, sv_error *err) {
     const sv_memory_request request = {
         .rank = sv_model_adapter_rank(run->model),
         .n_prefix = sv_examiner_shared_length(a->examiner),
-        .n_own = sv_examiner_room(a->examiner, a->n_picture_tokens),
+        .n_own = sv_examiner_all_room(a->examiner, a->n_picture_tokens),
         .n_embeddings = SV_MIN((size_t)BLOCK_EPOCHS + 2, n_epochs),
         .picture_h = SV_PICTURE_HEIGHT,
         .picture_w = SV_PICTURE_WIDTH,
@@ -221,7 +221,7 @@ static sv_status plan_memory(asking *a, bool large, sv_error *err) {
 static sv_status open_store(asking *a, sv_error *err) {
     char key[SV_SHA256_HEX_SIZE];
     if (!a->run->options.cache_folder) return SV_OK;
-    sv_status s = sv_provenance_fingerprint(json_object_get(a->run->provenance, "model"), key, err);
+    sv_status s = sv_provenance_model_key(a->run->provenance, key, err);
     return s ? s : sv_prefix_store_new(a->run->model, a->run->options.cache_folder, key, 0, &a->store, err);
 }
 
@@ -244,7 +244,7 @@ static sv_status set_up(asking *a, sv_error *err) {
     a->group_size = large ? BLOCK_EPOCHS : SMALL_MODEL_SLOTS;
     sv_status s = sv_model_picture_tokens(run->model, SV_PICTURE_HEIGHT, SV_PICTURE_WIDTH, &a->n_picture_tokens, err);
     /* the prefix is the examiner's: it is made when the plan says that it fits */
-    if (!s) s = sv_examiner_new(run->model, &run->prompt, run->options.coarse, &a->examiner, err);
+    if (!s) s = sv_examiner_new(run->model, &run->prompt, &run->method, run->options.coarse, &a->examiner, err);
     if (!s) s = plan_memory(a, large, err);
     if (!s) s = open_caches(a, err);
     if (!s) s = sv_examiner_prepare(a->examiner, a->tree, run->pool, err);
@@ -285,6 +285,7 @@ sv_status sv_ask_night(sv_run *run, sv_error *err) {
                 .row_context = {.subject = run->subject.name,
                                 .n_epochs = run->subject.night.n_epochs,
                                 .truth = run->subject.truth.stages,
+                                .method = &run->method,
                                 .has_eeg = sv_montage_has_eeg(&run->subject.montage)}};
     pthread_mutex_init(&a.lock, NULL);
     sv_status s = set_up(&a, err);

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "stage/description.h"
 
-enum { N_MEMBERS = 8 };
+enum { N_MEMBERS = 9 };
 
 static bool is_model_file(const char *name) {
     static const char *const endings[] = {".safetensors", ".json", "merges.txt"};
@@ -69,7 +69,7 @@ static sv_status describe_model(const sv_model *model, json_t **out, sv_error *e
 }
 
 sv_status sv_provenance_new(const sv_subject *subject, const sv_model *model, const sv_stage_prompt *prompt,
-                            const sv_stage_options *options, json_t **out, sv_error *err) {
+                            const sv_method *method, const sv_stage_options *options, json_t **out, sv_error *err) {
     char recording_hash[SV_SHA256_HEX_SIZE], truth_hash[SV_SHA256_HEX_SIZE] = "";
     json_t *about_model = NULL;
     *out = NULL;
@@ -87,6 +87,7 @@ sv_status sv_provenance_new(const sv_subject *subject, const sv_model *model, co
         p, "prompt",
         json_pack("{s:s,s:s,s:s}", "sha256", prompt->sha256, "track", options->coarse ? "coarse" : "fine",
                   "answer_order", prompt->stage_first ? "stage_first" : "rationale_first"));
+    json_object_set_new(p, "answer", sv_method_to_json(method));
     json_object_set_new(p, "channels", sv_channels_to_json(subject->info, &subject->montage, &subject->night));
     json_object_set_new(p, "filters",
                         json_pack("{s:f,s:s,s:b,s:s,s:s,s:s}", "mains_hz", subject->night.mains_hz, "mains_option",
@@ -111,4 +112,13 @@ sv_status sv_provenance_fingerprint(const json_t *provenance, char hex[SV_SHA256
     sv_sha256_hex(text, strlen(text), hex);
     free(text);
     return SV_OK;
+}
+
+sv_status sv_provenance_model_key(const json_t *provenance, char hex[SV_SHA256_HEX_SIZE], sv_error *err) {
+    const json_t *model = json_object_get(provenance, "model");
+    json_t *adapter = json_object_get(json_object_get(model, "adapter"), "sha256");
+    json_t *files = json_pack("{s:O?,s:O?}", "model", json_object_get(model, "sha256"), "adapter", adapter);
+    sv_status s = files ? sv_provenance_fingerprint(files, hex, err) : sv_fail_memory(err, "model key", 0);
+    json_decref(files);
+    return s;
 }

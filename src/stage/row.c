@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sleep/stages.h"
@@ -50,12 +51,28 @@ static void set_answer(json_t *row, const char *output, const sv_answer *answer)
     json_object_set_new(row, "parse_error", answer->problem ? json_string(answer->problem) : json_null());
 }
 
+/* Five significant digits: small ones matter to who fits a temperature. */
+static double rounded(double p) {
+    char text[32];
+    snprintf(text, sizeof text, "%.4e", p);
+    return strtod(text, NULL);
+}
+
 static json_t *probabilities_object(const double *probabilities) {
     json_t *object = json_object();
     for (int i = 0; i < SV_N_STAGES; i++) {
-        json_object_set_new(object, sv_stage_name((sv_stage)i), json_real(round(probabilities[i] * 1e4) / 1e4));
+        json_object_set_new(object, sv_stage_name((sv_stage)i), json_real(rounded(probabilities[i])));
     }
     return object;
+}
+
+static void set_probabilities(json_t *row, const sv_row_context *c, const sv_finding *f) {
+    const bool has = f->has_probabilities, changed = has && c->method->temperature != 1;
+    json_object_set_new(row, "probabilities", has ? probabilities_object(f->probabilities) : json_null());
+    json_object_set_new(row, "probability_source", json_string(sv_probability_source_name(c->method->source)));
+    if (!changed) return;
+    json_object_set_new(row, "raw_probabilities", probabilities_object(f->raw_probabilities));
+    json_object_set_new(row, "temperature", json_real(c->method->temperature));
 }
 
 static json_t *flags_of(const sv_row_context *c, int epoch, const sv_finding *f, double missing_share) {
@@ -64,7 +81,7 @@ static json_t *flags_of(const sv_row_context *c, int epoch, const sv_finding *f,
     const struct {
         bool set;
         const char *name;
-    } flags[] = {{top < SV_UNCERTAIN_BELOW, "uncertain"},
+    } flags[] = {{f->has_probabilities && top < SV_UNCERTAIN_BELOW, "uncertain"},
                  {!c->has_eeg, "no_eeg"},
                  {!f->answer.parsed, "unparsed"},
                  {f->cut, "answer_cut"},
@@ -82,8 +99,7 @@ json_t *sv_row_new(const sv_row_context *c, int epoch, const sv_finding *f, doub
                    const char *picture_sha256) {
     json_t *row = row_head(c, epoch);
     set_answer(row, f->output, &f->answer);
-    json_object_set_new(row, "probabilities", probabilities_object(f->probabilities));
-    json_object_set_new(row, "probability_source", json_string("forced"));
+    set_probabilities(row, c, f);
     json_object_set_new(row, "flags", flags_of(c, epoch, f, missing_share));
     json_object_set_new(row, "picture_sha256", json_string(picture_sha256));
     json_object_set_new(row, "usage",

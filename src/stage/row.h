@@ -4,7 +4,7 @@
 #ifndef SV_STAGE_ROW_H
 #define SV_STAGE_ROW_H
 
-#include "stage/examiner.h"
+#include "stage/desk.h"
 
 /* The most probable stage of an epoch below this probability is called uncertain. */
 #define SV_UNCERTAIN_BELOW 0.6
@@ -13,7 +13,8 @@ typedef struct sv_row_context {
     const char *subject;
     int n_epochs;
     const signed char *truth; /* [n_epochs] sv_stage, NULL when there is none */
-    bool has_eeg;             /* F4, C4 or O2 is drawn: without it every row says so */
+    const sv_method *method;
+    bool has_eeg; /* F4, C4 or O2 is drawn: without it every row says so */
 } sv_row_context;
 
 /* A new row for an epoch that was asked. missing_share: of the epoch in a gap; picture_sha256: of its RGB bytes. NULL

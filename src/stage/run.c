@@ -80,9 +80,11 @@ static sv_status prepare(const char *recording_path, sv_run *run, sv_error *err)
     sv_status s;
     bool rows_stand = false;
     if ((s = sv_stage_prompt_load(sv_model_folder(run->model), run->options.prompt_path, &run->prompt, err))) return s;
+    if ((s = sv_method_load(sv_model_folder(run->model), &run->prompt, &run->options, &run->method, err))) return s;
     if ((s = sv_subject_open(recording_path, &run->options, &run->subject, err))) return s;
     if ((s = sv_make_dirs(run->folder, err))) return s; /* not before: what cannot be read leaves no empty folder */
-    s = sv_provenance_new(&run->subject, run->model, &run->prompt, &run->options, &run->provenance, err);
+    s = sv_provenance_new(&run->subject, run->model, &run->prompt, &run->method, &run->options, &run->provenance, err);
+    if (!s) s = sv_method_check(&run->method, run->provenance, err);
     if (!s) s = sv_provenance_fingerprint(run->provenance, run->fingerprint, err);
     if (!s) s = look_for_result(run, &rows_stand, err);
     if (s || run->outcome.was_complete) return s;
@@ -144,6 +146,7 @@ void sv_run_close(sv_run *run) {
     json_decref(run->provenance);
     sv_journal_close(run->journal);
     sv_pool_free(run->pool);
+    sv_method_free(&run->method);
     sv_stage_prompt_free(&run->prompt);
     sv_subject_close(&run->subject);
     *run = (sv_run){0};

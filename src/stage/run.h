@@ -10,7 +10,7 @@
 #define SV_STAGE_RUN_H
 
 #include "render/picture.h"
-#include "stage/examiner.h"
+#include "stage/desk.h"
 #include "stage/journal.h"
 #include "stage/subject.h"
 
@@ -20,6 +20,7 @@ typedef struct sv_run {
     sv_stage_options options; /* strings are the caller's */
     sv_subject subject;
     sv_stage_prompt prompt;
+    sv_method method;
     sv_pool *pool;
     sv_journal *journal;
     char fingerprint[SV_SHA256_HEX_SIZE]; /* of all that the rows depend on */

@@ -7,12 +7,13 @@
 #include "base/memory.h"
 #include "model/memory_plan.h"
 #include "model/timeline.h"
-#include "stage/examiner.h"
+#include "stage/desk.h"
 
 #define MODEL SV_SOURCE_DIR "/models/nano"
 #define MB 1e-6
 
 static sv_model *model;
+static const sv_method plain = {.temperature = 1};
 static sv_memory_request request = {.n_prefix = 300,
                                     .n_own = 1200,
                                     .n_embeddings = 10,
@@ -87,10 +88,10 @@ static void the_plan_is_what_is_taken(void **state) {
     size_t tokens, before = in_use();
     ASSERT_OK(sv_model_picture_tokens(model, 224, 448, &tokens, &err), err);
     ASSERT_OK(sv_stage_prompt_load(MODEL, NULL, &prompt, &err), err);
-    ASSERT_OK(sv_examiner_new(model, &prompt, false, &examiner, &err), err);
+    ASSERT_OK(sv_examiner_new(model, &prompt, &plain, false, &examiner, &err), err);
     sv_memory_request r = request;
     r.n_prefix = sv_examiner_shared_length(examiner);
-    r.n_own = sv_examiner_room(examiner, tokens);
+    r.n_own = sv_examiner_all_room(examiner, tokens);
     r.n_desks = 1;
     r.n_embeddings = 0;
     ASSERT_OK(sv_memory_plan_make(sv_model_get_config(model), &r, &plan, &err), err);

@@ -67,8 +67,10 @@ static void prompts(void **state) {
 static json_t *a_row(int epoch, int n_epochs) {
     static char output[] = "{\"sleep_stage\": \"N2\"}", text[] = "A </script> spindle.";
     static const signed char truth[8] = {0, 1, 2, 3, 4, -1, 0, 0};
-    sv_row_context context = {.subject = "s", .n_epochs = n_epochs, .truth = truth, .has_eeg = true};
-    sv_finding finding = {.probabilities = {0.1, 0.2, 0.5, 0.1, 0.1},
+    static const sv_method method = {.temperature = 1};
+    sv_row_context context = {.subject = "s", .n_epochs = n_epochs, .truth = truth, .method = &method, .has_eeg = true};
+    sv_finding finding = {.has_probabilities = true,
+                          .probabilities = {0.1, 0.2, 0.5, 0.1, 0.1},
                           .output = output,
                           .answer = {.parsed = true, .stage = SV_STAGE_N2, .reasoning_text = text}};
     return sv_row_new(&context, epoch, &finding, 0, "00ff");

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Where probabilities come from, what a temperature does to them, and how everything behind copes when there are none.
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+sv() { "$SLEEPVLM" "$@"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+refused() { # STATUS TEXT COMMAND...
+  local wanted=$1 text=$2 code=0; shift 2
+  sv "$@" >"$work/out" 2>"$work/err" || code=$?
+  ((code == wanted)) || fail "$*: status $code instead of $wanted: $(cat "$work/err")"
+  grep -q -- "$text" "$work/err" || fail "$*: no '$text' in: $(cat "$work/err")"
+}
+"$(dirname "$SLEEPVLM")/tools/demo-night" --hours 0.2 --seed 11 "$work/night.edf" >/dev/null
+n=24
+stage() { sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -t 2 "$@"; }
+
+echo "-- forced, behind the text, none"
+stage -o "$work/forced"
+stage -o "$work/text" --probabilities text
+stage -o "$work/off" --probabilities off
+for source in forced text off; do
+  [[ $(grep -c "\"probability_source\":\"$source\"" "$work/$source/epochs.jsonl") == "$n" ]] || fail "rows of $source"
+  grep -q "\"probabilities\": \"$source\"" "$work/$source/summary.json" || fail "provenance of $source"
+done
+[[ $(grep -c '"probabilities":null' "$work/off/epochs.jsonl") == "$n" ]] || fail "probabilities although off"
+! grep -q '"uncertain"' "$work/off/epochs.jsonl" || fail "uncertain without probabilities"
+sv eval "$work/off" >/dev/null
+sv eval "$work/off" "$work/text" --json >/dev/null
+
+echo "-- a finished night is not taken for another one"
+refused 1 --force stage -q "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/off"
+refused 2 'forced, coarse, text or off' stage "$work/night.edf" -o "$work/x" --probabilities maybe
+refused 2 'use that' stage "$work/night.edf" -o "$work/x" --probabilities coarse
+refused 2 'coarse' stage "$work/night.edf" -o "$work/x" --coarse-prompt "$SOURCE/models/nano/prompt.txt"
+refused 1 'No such file' stage "$work/night.edf" -o "$work/x" --temperature "$work/none.json"
+
+echo "-- a coarse pass: the same model, called rationale-first"
+cp -r "$SOURCE/models/nano" "$work/model"
+echo '{"answer_order": "rationale_first"}' >"$work/model/sleepvlm.json"
+refused 1 'coarse_prompt.txt' stage -m "$work/model" "$work/night.edf" -o "$work/x" --probabilities coarse
+cp "$SOURCE/models/nano/prompt.txt" "$work/model/coarse_prompt.txt"
+stage -m "$work/model" -o "$work/coarse" --probabilities coarse
+stage -m "$work/model" -o "$work/first" --probabilities forced
+probabilities() { grep -o '"probabilities":{[^}]*}' "$1/epochs.jsonl"; }
+cmp <(probabilities "$work/coarse") <(probabilities "$work/first") || fail "coarse and forced differ for nano"
+
+echo "-- a temperature"
+echo '{"temperature": 2.5, "probability_source": "forced"}' >"$work/t.json"
+stage -o "$work/warm" --temperature "$work/t.json"
+[[ $(grep -c '"temperature":2.5' "$work/warm/epochs.jsonl") == "$n" ]] || fail "rows do not say the temperature"
+raw() { grep -o '"raw_probabilities":{[^}]*}' "$1/epochs.jsonl" | sed s/raw_//; }
+cmp <(raw "$work/warm") <(probabilities "$work/forced") || fail "the raw probabilities are others"
+! cmp -s <(probabilities "$work/warm") <(probabilities "$work/forced") || fail "nothing was changed"
+cp "$work/t.json" "$work/model/temperature.json"
+stage -m "$work/model" -o "$work/own"
+cmp <(raw "$work/own") <(probabilities "$work/first") || fail "the model's own temperature"
+stage -m "$work/model" -o "$work/without" --temperature off
+cmp <(probabilities "$work/without") <(probabilities "$work/first") || fail "--temperature off"
+refused 1 'another kind of probabilities' stage "$work/night.edf" -o "$work/x" --probabilities text --temperature "$work/t.json"
+for wrong in '{}' '{"temperature": 0}' '{"temperature": "2"}' '{"temperature": 1e9}' '[]' 'x'; do
+  echo "$wrong" >"$work/bad.json"
+  refused 1 bad.json stage "$work/night.edf" -o "$work/x" --temperature "$work/bad.json"
+done
+echo "{\"temperature\": 2, \"model_sha256\": \"$(printf 'a%.0s' {1..64})\"}" >"$work/other.json"
+refused 1 'another model' stage "$work/night.edf" -o "$work/x" --temperature "$work/other.json"
+
+echo "-- answers of the trained form"
+stage -o "$work/formed" --constrain
+! grep -q '"parse_error":"' "$work/formed/epochs.jsonl" || fail "an answer of the form cannot be read"
+grep -q '"constrained": true' "$work/formed/summary.json" || fail "the provenance does not say it"
