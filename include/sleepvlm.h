@@ -88,7 +88,8 @@ typedef struct sv_stage_options {
     int n_threads;                      /* 0 = one per usable core */
     size_t memory_bytes;                /* what may be allocated beside the weights; fewer epochs are then asked at a
                                            time; 0 = no limit. Results do not depend on it. */
-    bool force;                         /* replace results of another recording, model or option in the folder */
+    const char *cache_folder; /* where what a large model has read of the prompt is kept for the next run; NULL = not */
+    bool force;               /* replace results of another recording, model or option in the folder */
     /* Called after each epoch, from any thread but never from two at once; NULL = not. */
     void (*progress)(void *context, int n_done, int n_epochs);
     bool (*cancelled)(void *context); /* asked often, from any thread; true stops with SV_ERR_CANCELLED, resumable */
@@ -98,12 +99,13 @@ typedef struct sv_stage_options {
 /* What a caller wants to know at once; everything is in the files. */
 typedef struct sv_stage_outcome {
     int n_epochs;
-    int n_resumed;     /* taken over from an interrupted run */
-    int n_unparsed;    /* the model's answer held no stage */
-    int n_no_signal;   /* in a gap of the recording: not asked */
-    int n_uncertain;   /* the most probable stage has less than 0.6 */
-    int n_warnings;    /* about the recording; see summary.json */
-    bool was_complete; /* the folder already held exactly this result; nothing was computed */
+    int n_resumed;           /* taken over from an interrupted run */
+    int n_unparsed;          /* the model's answer held no stage */
+    int n_no_signal;         /* in a gap of the recording: not asked */
+    int n_uncertain;         /* the most probable stage has less than 0.6 */
+    int n_warnings;          /* about the recording; see summary.json */
+    char cache_warning[640]; /* why the cache could not be written; "" = nothing to say */
+    bool was_complete;       /* the folder already held exactly this result; nothing was computed */
 } sv_stage_outcome;
 
 /* Stages one recording into `folder` (made if needed): epochs.jsonl, hypnogram.csv, hypnogram.edf, summary.json and

@@ -13,6 +13,7 @@
 #include "cli/model_path.h"
 #include "cli/print_warnings.h"
 #include "cli/progress.h"
+#include "model/prefix_store.h"
 #include "psg/subject_name.h"
 
 typedef struct arguments {
@@ -20,6 +21,7 @@ typedef struct arguments {
     const char **channels; /* [n_channels] */
     size_t n_channels, channels_capacity;
     bool json, quiet;
+    const char *cache; /* folder or "off"; NULL = the user's */
     sv_stage_options options;
     sv_model_options model_options;
 } arguments;
@@ -39,6 +41,7 @@ static const struct option long_options[] = {{"model", required_argument, 0, 'm'
                                              {"lights-on", required_argument, 0, 'N'},
                                              {"threads", required_argument, 0, 't'},
                                              {"memory", required_argument, 0, 'e'},
+                                             {"cache", required_argument, 0, 'C'},
                                              {"force", no_argument, 0, 'f'},
                                              {"json", no_argument, 0, 'j'},
                                              {"quiet", no_argument, 0, 'q'},
@@ -76,6 +79,7 @@ static int take_option(arguments *a, int letter, const char *value) {
         case 'F': o->lights_off = value; return 0;
         case 'N': o->lights_on = value; return 0;
         case 't': return sv_cli_parse_threads(&sv_cmd_stage, value, &o->n_threads);
+        case 'C': a->cache = value; return 0;
         case 'e': return sv_cli_parse_bytes(&sv_cmd_stage, "--memory", value, &o->memory_bytes);
         case 'f': o->force = true; return 0;
         case 'j': a->json = true; return 0;
@@ -117,6 +121,7 @@ static void print_human(const json_t *summary, const char *folder, const sv_stag
     if (o->n_resumed) fprintf(stderr, ", %d taken over from an interrupted run", o->n_resumed);
     fprintf(stderr, "\n");
     sv_print_warnings(json_object_get(summary, "warnings"));
+    if (o->cache_warning[0]) fprintf(stderr, "  not kept for the next run: %s\n", o->cache_warning);
     if (o->n_unparsed) fprintf(stderr, "  %d epochs: the answer held no stage\n", o->n_unparsed);
     if (o->n_no_signal) fprintf(stderr, "  %d epochs: no signal, not asked\n", o->n_no_signal);
     if (o->n_uncertain) fprintf(stderr, "  %d epochs are uncertain (most probable stage below 0.6)\n", o->n_uncertain);
@@ -202,7 +207,10 @@ static int run(int argc, char **argv) {
     if (status == 0 && optind == argc) status = sv_cli_usage(&sv_cmd_stage, "name at least one recording");
     a.options.channels = a.channels;
     a.options.n_channels = a.n_channels;
+    char *user_cache = a.cache ? NULL : sv_prefix_store_default_folder();
+    a.options.cache_folder = !a.cache ? user_cache : strcmp(a.cache, "off") == 0 ? NULL : a.cache;
     if (status == 0) status = stage_all(&a, argc - optind, argv + optind);
+    free(user_cache);
     free(a.channels);
     return status;
 }
@@ -236,6 +244,8 @@ const sv_command sv_cmd_stage = {
         "  -t, --threads N         default: one per core\n"
         "      --memory SIZE       what may be used beside the model's weights (2G, 500M): fewer epochs are\n"
         "                          asked at a time; the results stay the same\n"
+        "      --cache DIR|off     where a large model's reading of the prompt is kept for the next run\n"
+        "                          (default: sleepvlm in $XDG_CACHE_HOME or ~/.cache)\n"
         "      --force             replace another result in the folder\n"
         "      --json              print the summary of each recording as a line of JSON\n"
         "  -q, --quiet             no progress, no summary\n"

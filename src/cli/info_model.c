@@ -184,7 +184,8 @@ static void put_title(const sv_model_report *r, sv_strbuf *out) {
     sv_info_put_safe(out, r->path);
     sv_strbuf_printf(out, "\n  Qwen2.5-VL, %s parameters", sv_put_short_count(parameters, r->parameters.total));
     if (r->quantisation.method[0]) sv_strbuf_puts(out, ", decoder in 4 bits");
-    sv_strbuf_printf(out, ", %s of weights\n", sv_put_bytes(bytes, r->weight_bytes));
+    if (r->n_tensors) sv_strbuf_printf(out, ", %s of weights", sv_put_bytes(bytes, r->weight_bytes));
+    sv_strbuf_puts(out, "\n");
 }
 
 static void put_lines(const char *title, const char *lines, sv_strbuf *out) {
@@ -309,7 +310,7 @@ static void put_memory(const sv_model_report *r, sv_strbuf *out) {
     char n[SV_QUANTITY_SIZE], all[SV_QUANTITY_SIZE], remark[96];
     sv_info_table table;
     sv_info_table_start(&table, "Memory|Size|", "lrl");
-    put_row(&table, "weights", sv_put_bytes(n, r->weight_bytes), "mapped from the file");
+    if (r->n_tensors) put_row(&table, "weights", sv_put_bytes(n, r->weight_bytes), "mapped from the file");
     put_row(&table, "keys and values", sv_put_bytes(n, (double)m->per_token), "a token");
     if (r->length.total) {
         put_row(&table, "shared prefix", sv_put_bytes(n, (double)m->prefix), "once");

@@ -66,22 +66,27 @@ static sv_status make(void *context, void **value, sv_error *err) {
     return SV_OK;
 }
 
-sv_status sv_embedding_cache_get(sv_embedding_cache *c, const sv_image *image, sv_pool *pool, const sv_embedding **out,
-                                 bool *hit, sv_error *err) {
+sv_status sv_embedding_cache_get_by_key(sv_embedding_cache *c, const void *key, size_t key_len, const sv_image *image,
+                                        sv_pool *pool, const sv_embedding **out, bool *hit, sv_error *err) {
     *out = NULL;
     size_t n_bytes;
     sv_status status = sv_embedding_bytes(sv_model_get_config(c->model), image->width, image->height, &n_bytes, err);
     if (status) return status;
-    unsigned char digest[SV_DIGEST_SIZE];
-    const int32_t shape[3] = {image->width, image->height, image->n_channels};
-    const size_t n_pixels = (size_t)image->width * (size_t)image->height * (size_t)image->n_channels;
-    sv_digest((const sv_bytes[]){{shape, sizeof shape}, {image->pixels, n_pixels}}, 2, digest);
     request r = {c->model, image, pool};
-    const sv_wish wish = {.key = digest, .key_len = sizeof digest, .n_bytes = n_bytes, .make = make, .context = &r};
+    const sv_wish wish = {.key = key, .key_len = key_len, .n_bytes = n_bytes, .make = make, .context = &r};
     const void *value;
     status = sv_shelf_get(c->shelf, &wish, &value, hit, err);
     *out = value;
     return status;
+}
+
+sv_status sv_embedding_cache_get(sv_embedding_cache *c, const sv_image *image, sv_pool *pool, const sv_embedding **out,
+                                 bool *hit, sv_error *err) {
+    unsigned char digest[SV_DIGEST_SIZE];
+    const int32_t shape[3] = {image->width, image->height, image->n_channels};
+    const size_t n_pixels = (size_t)image->width * (size_t)image->height * (size_t)image->n_channels;
+    sv_digest((const sv_bytes[]){{shape, sizeof shape}, {image->pixels, n_pixels}}, 2, digest);
+    return sv_embedding_cache_get_by_key(c, digest, sizeof digest, image, pool, out, hit, err);
 }
 
 void sv_embedding_cache_release(sv_embedding_cache *c, const sv_embedding *embedding) {

@@ -23,6 +23,10 @@ void sv_embedding_cache_free(sv_embedding_cache *cache); /* none of its embeddin
  * the embeddings in use leave no room. */
 sv_status sv_embedding_cache_get(sv_embedding_cache *cache, const sv_image *image, sv_pool *pool,
                                  const sv_embedding **out, bool *hit, sv_error *err);
+/* The same for a caller that has hashed the pixels already: pictures are the same when their keys are. */
+sv_status sv_embedding_cache_get_by_key(sv_embedding_cache *cache, const void *key, size_t key_len,
+                                        const sv_image *image, sv_pool *pool, const sv_embedding **out, bool *hit,
+                                        sv_error *err);
 void sv_embedding_cache_release(sv_embedding_cache *cache, const sv_embedding *embedding); /* may be NULL */
 
 /* For the summary: n_found are hits, n_made misses. */

@@ -10,10 +10,14 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "model/embedding_cache.h"
 #include "model/memory_plan.h"
+#include "model/prefix_tree.h"
+#include "stage/provenance.h"
 #include "stage/row.h"
 
 #define BLOCK_EPOCHS 64
@@ -25,7 +29,7 @@
 #define LARGE_MODEL_PARAMETERS 200000000
 
 typedef struct sight {
-    sv_embedding embedding; /* rows NULL until it is embedded */
+    const sv_embedding *embedding; /* NULL until it is embedded; held in the cache */
     char sha256[SV_SHA256_HEX_SIZE];
 } sight;
 
@@ -37,6 +41,9 @@ typedef struct hand { /* what one thread works with */
 
 typedef struct asking {
     sv_run *run;
+    sv_prefix_store *store; /* NULL = none */
+    sv_prefix_tree *tree;
+    sv_embedding_cache *pictures;
     sv_examiner *examiner;
     sv_pool *outer, *inner; /* over epochs, inside the network: one of them is NULL */
     int n_hands, n_slots;   /* questions at a time on each desk */
@@ -88,11 +95,14 @@ static void look(void *context, int64_t item, int thread) {
     int epoch = a->first + (int)item;
     sight *s = &a->sights[epoch];
     sv_error err;
-    if (s->embedding.rows || !is_needed(a, epoch) || should_stop(a)) return;
+    if (s->embedding || !is_needed(a, epoch) || should_stop(a)) return;
     sv_picture_draw_epoch(h->painter, &a->run->subject.night, epoch, h->rgb);
     sv_sha256_hex(h->rgb, SV_PICTURE_BYTES, s->sha256);
     sv_image image = {.width = SV_PICTURE_WIDTH, .height = SV_PICTURE_HEIGHT, .n_channels = 3, .pixels = h->rgb};
-    if (sv_model_embed_image(a->run->model, &image, a->inner, &s->embedding, &err)) fail(a, &err);
+    if (sv_embedding_cache_get_by_key(a->pictures, s->sha256, sizeof s->sha256, &image, a->inner, &s->embedding, NULL,
+                                      &err)) {
+        fail(a, &err);
+    }
 }
 
 static void take_down(asking *a, json_t *row) {
@@ -129,8 +139,8 @@ static sv_status ask_group(asking *a, hand *h, group *g, sv_error *err) {
     int last = a->row_context.n_epochs - 1;
     for (int i = 0; i < g->n; i++) {
         int e = g->epochs[i];
-        windows[i] = (sv_window){{&a->sights[SV_MAX(e - 1, 0)].embedding, &a->sights[e].embedding,
-                                  &a->sights[SV_MIN(e + 1, last)].embedding}};
+        windows[i] = (sv_window){
+            {a->sights[SV_MAX(e - 1, 0)].embedding, a->sights[e].embedding, a->sights[SV_MIN(e + 1, last)].embedding}};
     }
     sv_status s = SV_OK;
     if (!h->desk) s = sv_desk_new(a->examiner, (size_t)a->n_slots, a->n_picture_tokens, a->inner, &h->desk, err);
@@ -166,6 +176,11 @@ static void ask(void *context, int64_t item, int thread) {
     }
 }
 
+static void forget(asking *a, sight *s) {
+    sv_embedding_cache_release(a->pictures, s->embedding);
+    s->embedding = NULL;
+}
+
 static void walk(asking *a) {
     int n = a->row_context.n_epochs;
     for (int begin = 0; begin < n && !should_stop(a); begin += BLOCK_EPOCHS) {
@@ -176,7 +191,7 @@ static void walk(asking *a) {
         a->first = begin;
         a->end = end;
         sv_pool_run(a->outer, (end - begin + a->group_size - 1) / a->group_size, ask, a);
-        for (int e = SV_MAX(begin - 1, 0); e < end - 1; e++) sv_embedding_free(&a->sights[e].embedding);
+        for (int e = SV_MAX(begin - 1, 0); e < end - 1; e++) forget(a, &a->sights[e]);
     }
 }
 
@@ -202,6 +217,24 @@ static sv_status plan_memory(asking *a, bool large, sv_error *err) {
     return s;
 }
 
+/* A key of the weights: the hashes of their files are in the provenance. */
+static sv_status open_store(asking *a, sv_error *err) {
+    char key[SV_SHA256_HEX_SIZE];
+    if (!a->run->options.cache_folder) return SV_OK;
+    sv_status s = sv_provenance_fingerprint(json_object_get(a->run->provenance, "model"), key, err);
+    return s ? s : sv_prefix_store_new(a->run->model, a->run->options.cache_folder, key, 0, &a->store, err);
+}
+
+static sv_status open_caches(asking *a, sv_error *err) {
+    size_t n_bytes;
+    sv_status s = open_store(a, err);
+    const sv_prefix_tree_options options = {SIZE_MAX, a->store, SV_PREFIX_STORE_MIN_COST};
+    if (!s) s = sv_prefix_tree_new(a->run->model, &options, &a->tree, err);
+    if (!s)
+        s = sv_embedding_bytes(sv_model_get_config(a->run->model), SV_PICTURE_WIDTH, SV_PICTURE_HEIGHT, &n_bytes, err);
+    return s ? s : sv_embedding_cache_new(a->run->model, (BLOCK_EPOCHS + 2) * n_bytes, &a->pictures, err);
+}
+
 static sv_status set_up(asking *a, sv_error *err) {
     sv_run *run = a->run;
     bool large = sv_model_n_parameters(run->model) > LARGE_MODEL_PARAMETERS;
@@ -213,8 +246,12 @@ static sv_status set_up(asking *a, sv_error *err) {
     /* the prefix is the examiner's: it is made when the plan says that it fits */
     if (!s) s = sv_examiner_new(run->model, &run->prompt, run->options.coarse, &a->examiner, err);
     if (!s) s = plan_memory(a, large, err);
-    if (!s) s = sv_examiner_prepare(a->examiner, run->pool, err);
+    if (!s) s = open_caches(a, err);
+    if (!s) s = sv_examiner_prepare(a->examiner, a->tree, run->pool, err);
     if (s) return s;
+    sv_prefix_tree_counts counts;
+    sv_prefix_tree_count(a->tree, &counts);
+    snprintf(run->outcome.cache_warning, sizeof run->outcome.cache_warning, "%s", counts.store_warning);
     a->hands = sv_calloc((size_t)a->n_hands, sizeof *a->hands);
     a->sights = sv_calloc((size_t)a->row_context.n_epochs, sizeof *a->sights);
     if (!a->hands || !a->sights)
@@ -233,10 +270,13 @@ static void tear_down(asking *a) {
         sv_desk_free(a->hands[i].desk);
         free(a->hands[i].rgb);
     }
-    for (int i = 0; a->sights && i < a->row_context.n_epochs; i++) sv_embedding_free(&a->sights[i].embedding);
+    for (int i = 0; a->sights && i < a->row_context.n_epochs; i++) forget(a, &a->sights[i]);
     free(a->hands);
     free(a->sights);
     sv_examiner_free(a->examiner);
+    sv_embedding_cache_free(a->pictures);
+    sv_prefix_tree_free(a->tree);
+    sv_prefix_store_free(a->store);
     pthread_mutex_destroy(&a->lock);
 }
 

@@ -17,7 +17,8 @@ typedef struct ids {
 
 struct sv_examiner {
     const sv_model *model;
-    sv_prefix *prefix;
+    sv_prefix_tree *tree;
+    const sv_prefix *prefix; /* held in the tree */
     ids prompt;              /* whole prompt, one image_pad per picture */
     size_t n_shared;         /* of prompt: those in the prefix */
     ids forced;              /* sv_stage_forced_prefix */
@@ -80,18 +81,19 @@ sv_status sv_examiner_new(const sv_model *model, const sv_stage_prompt *prompt, 
     return SV_OK;
 }
 
-sv_status sv_examiner_prepare(sv_examiner *e, sv_pool *pool, sv_error *err) {
+sv_status sv_examiner_prepare(sv_examiner *e, sv_prefix_tree *tree, sv_pool *pool, sv_error *err) {
     sv_workspace *workspace;
     sv_status s = sv_workspace_new(e->model, 0, pool, &workspace, err);
     if (s) return s;
-    s = sv_prefix_new(workspace, NULL, e->prompt.items, e->n_shared, &e->prefix, err);
+    e->tree = tree;
+    s = sv_prefix_tree_get(tree, workspace, e->prompt.items, &e->n_shared, 1, &e->prefix, err);
     sv_workspace_free(workspace);
     return s;
 }
 
 void sv_examiner_free(sv_examiner *e) {
     if (!e) return;
-    sv_prefix_free(e->prefix);
+    if (e->tree) sv_prefix_tree_release(e->tree, e->prefix);
     free(e->prompt.items);
     free(e->forced.items);
     for (int i = 0; i < SV_N_STAGES; i++) free(e->stages[i].items);

@@ -11,6 +11,7 @@
 #define SV_STAGE_EXAMINER_H
 
 #include "model/batch.h"
+#include "model/prefix_tree.h"
 #include "stage/answer.h"
 #include "stage/prompt.h"
 
@@ -19,8 +20,9 @@ typedef struct sv_examiner sv_examiner; /* token ids and prefix of a prompt: imm
 /* `coarse` (stage-first models only, else SV_ERR_USAGE) ends an answer after its rules. The model is borrowed. */
 sv_status sv_examiner_new(const sv_model *model, const sv_stage_prompt *prompt, bool coarse, sv_examiner **out,
                           sv_error *err);
-/* Computes what all questions share, once, before the first desk is made. `pool` may be NULL. */
-sv_status sv_examiner_prepare(sv_examiner *examiner, sv_pool *pool, sv_error *err);
+/* Takes what all questions share from the tree (borrowed until the examiner is freed), before the first desk is made.
+ * `pool` may be NULL. */
+sv_status sv_examiner_prepare(sv_examiner *examiner, sv_prefix_tree *tree, sv_pool *pool, sv_error *err);
 void sv_examiner_free(sv_examiner *examiner);
 
 typedef struct sv_finding {

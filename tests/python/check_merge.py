@@ -5,10 +5,11 @@ Not part of `make test`: needs torch, transformers 5, peft and safetensors (abou
 
     tests/python/check_merge.py --program build/release/sleepvlm --shared ../shared
 
-For each case of the table below the base is loaded by transformers, the adapter put on it by PEFT, and the logits of the
-golden prompt with three pictures (random patches) are compared. The merged folder must load without missing, unexpected
-or mismatched keys, hold the tensor names of the base, and give the same logits: in f32 within 3e-4; in BF16 and F16 its
-tensors must be PEFT's merge rounded once, up to the last bit where f32 sums in another order fall beside a tie.
+For each case of the table below the base is loaded by transformers, the adapter put on it by PEFT, and the logits of
+the golden prompt with three pictures (random patches) are compared. The merged folder must load without missing,
+unexpected or mismatched keys, hold the tensor names of the base, and give the same logits: in f32 within 3e-4; in BF16
+and F16 its tensors must be PEFT's merge rounded once, up to the last bit where f32 sums in another order fall beside a
+tie.
 """
 import argparse
 import json

@@ -9,6 +9,7 @@
 enum { N_PICTURES = 7 };
 
 static sv_model *model;
+static sv_prefix_tree *tree;
 static sv_stage_prompt prompt;
 static sv_embedding embeddings[N_PICTURES];
 static sv_finding expected[N_PICTURES]; /* one at a time, one thread */
@@ -37,7 +38,7 @@ static void ask(size_t n_slots, int n_threads, bool coarse, const sv_window *win
     sv_desk *desk;
     ASSERT_OK(sv_pool_new(n_threads, &pool, &err), err);
     ASSERT_OK(sv_examiner_new(model, &prompt, coarse, &examiner, &err), err);
-    ASSERT_OK(sv_examiner_prepare(examiner, pool, &err), err);
+    ASSERT_OK(sv_examiner_prepare(examiner, tree, pool, &err), err);
     ASSERT_OK(sv_desk_new(examiner, n_slots, (size_t)embeddings->n_tokens, pool, &desk, &err), err);
     ASSERT_OK(sv_desk_ask(desk, windows, n, &(sv_asker){keep, NULL, findings}, &err), err);
     sv_desk_free(desk);
@@ -55,6 +56,8 @@ static int set_up(void **state) {
     sv_error err;
     ASSERT_OK(sv_model_load(MODEL, NULL, &model, &err), err);
     ASSERT_OK(sv_stage_prompt_load(MODEL, NULL, &prompt, &err), err);
+    const sv_prefix_tree_options unlimited = {.budget_bytes = SIZE_MAX};
+    ASSERT_OK(sv_prefix_tree_new(model, &unlimited, &tree, &err), err);
     for (size_t i = 0; i < N_PICTURES; i++) {
         sv_image image;
         draw((int)i, &image);
@@ -74,6 +77,7 @@ static int tear_down(void **state) {
         sv_embedding_free(&embeddings[i]);
         sv_finding_free(&expected[i]);
     }
+    sv_prefix_tree_free(tree);
     sv_stage_prompt_free(&prompt);
     sv_model_free(model);
     return 0;
@@ -144,7 +148,7 @@ static void a_desk_can_be_used_after_it_was_stopped(void **state) {
     int n_asked = 0;
     for (size_t k = 0; k < N_PICTURES; k++) windows[k] = window_of(k);
     ASSERT_OK(sv_examiner_new(model, &prompt, false, &examiner, &err), err);
-    ASSERT_OK(sv_examiner_prepare(examiner, NULL, &err), err);
+    ASSERT_OK(sv_examiner_prepare(examiner, tree, NULL, &err), err);
     ASSERT_OK(sv_desk_new(examiner, 3, (size_t)embeddings->n_tokens, NULL, &desk, &err), err);
     assert_int_equal(sv_desk_ask(desk, windows, N_PICTURES, &(sv_asker){count, after_three, &n_asked}, &err),
                      SV_ERR_CANCELLED);

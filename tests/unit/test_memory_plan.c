@@ -3,11 +3,11 @@
 
 #include <malloc.h>
 
+#include "base/clones.h"
 #include "base/memory.h"
 #include "model/memory_plan.h"
 #include "model/timeline.h"
 #include "stage/examiner.h"
-#include "base/clones.h"
 
 #define MODEL SV_SOURCE_DIR "/models/nano"
 #define MB 1e-6
@@ -94,13 +94,16 @@ static void the_plan_is_what_is_taken(void **state) {
     r.n_desks = 1;
     r.n_embeddings = 0;
     ASSERT_OK(sv_memory_plan_make(sv_model_get_config(model), &r, &plan, &err), err);
-    ASSERT_OK(sv_examiner_prepare(examiner, NULL, &err), err);
+    sv_prefix_tree *tree;
+    ASSERT_OK(sv_prefix_tree_new(model, &(sv_prefix_tree_options){.budget_bytes = SIZE_MAX}, &tree, &err), err);
+    ASSERT_OK(sv_examiner_prepare(examiner, tree, NULL, &err), err);
     ASSERT_OK(sv_desk_new(examiner, plan.n_slots, tokens, NULL, &desk, &err), err);
     size_t taken = in_use() - before, planned = plan.prefix + plan.desks + plan.questions;
     print_message("planned %.3f MB, taken %.3f MB before the first answer\n", (double)planned * MB, (double)taken * MB);
     assert_true(taken <= planned && (double)taken >= 0.95 * (double)planned);
     sv_desk_free(desk);
     sv_examiner_free(examiner);
+    sv_prefix_tree_free(tree);
     sv_stage_prompt_free(&prompt);
 #endif
 }
