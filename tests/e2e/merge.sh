@@ -46,6 +46,8 @@ printf '[{"role": "user", "content": "Which stage is this?"}]' >"$work/chat.json
 
 echo "-- a merged folder is a model of its own"
 mkdir "$work/base/notes"
+mkfifo "$work/base/pipe"
+ln -s "$work/base/prompt.txt" "$work/base/linked.txt" # as in a hub cache
 touch "$work/base/README.md" "$work/base/pytorch_model.bin" "$work/base/.hidden" "$work/base/LICENSE"
 for base in base packed; do
     status 0 merge "$work/$base" "$work/adapter" -o "$work/new/$base/" --json
@@ -62,10 +64,11 @@ for base in base packed; do
     has "$work/out" '"completion_tokens": 3'
 done
 [[ -e $work/new/base/LICENSE ]] || fail 'LICENSE was not brought over'
-for file in README.md pytorch_model.bin .hidden notes; do
+[[ -f $work/new/base/linked.txt && ! -L $work/new/base/linked.txt ]] || fail 'a link was not brought over as a file'
+for file in README.md pytorch_model.bin .hidden notes pipe; do
     if [[ -e $work/new/base/$file ]]; then fail "$file was brought over"; fi
 done
-rm -r "$work/base/notes" "$work/base/README.md" "$work/base/pytorch_model.bin" "$work/base/.hidden"
+rm -r "$work/base/notes" "$work/base/pipe" "$work/base/linked.txt" "$work/base/README.md" "$work/base/pytorch_model.bin" "$work/base/.hidden"
 
 echo "-- the same bytes with any number of threads; shards and their index"
 status 0 merge "$work/packed" "$work/adapter" -o "$work/t1" -t 1 --quiet

@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!tensors) abort();
     for (int i = 0; i < 8; i++) tensors[i] = (unsigned char)(header_len >> 8 * i);
     memcpy(tensors + 8, header, (size_t)header_len);
-    put("adapter/adapter_config.json", data, (size_t)(line - data), NULL, 0);
+    put("adapter/adapter_config.json", data, (size_t)(line - data), "", 0);
     put("adapter/adapter_model.safetensors", tensors, 8 + (size_t)header_len, stop + 1, (size_t)(end - stop - 1));
     free(tensors);
     sv_adapter *adapter;

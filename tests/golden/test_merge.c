@@ -234,7 +234,7 @@ static void make_adapter(const char *base, bool newer, const char *name) {
     sv_tensor_file_close(file);
 }
 
-/* The number of calls it takes is the number of pieces of weights; the last is told that all is done. */
+/* How often the merge told of its progress, what it said last, and the call at which it is told to stop. */
 typedef struct watch {
     int n_calls, stop_at;
     uint64_t n_done, n_bytes;
@@ -267,7 +267,8 @@ static void cancelled_merges_leave_nothing(void **state) {
         assert_int_equal(w.n_done == w.n_bytes, !stop_at);
         assert_int_equal(sv_file_exists(in_folder("cancelled")), !stop_at);
         char command[384];
-        snprintf(command, sizeof command, "rm -rf %s; ! ls -d %s.*", in_folder("cancelled"), in_folder("cancelled"));
+        snprintf(command, sizeof command, "rm -rf %s; ! ls -d %s.* 2>/dev/null", in_folder("cancelled"),
+                 in_folder("cancelled"));
         assert_int_equal(system(command), 0);
     }
 }
