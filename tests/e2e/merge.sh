@@ -75,6 +75,8 @@ status 0 merge "$work/packed" "$work/adapter" -o "$work/t1" -t 1 --quiet
 [[ ! -s $work/err ]] || fail '--quiet is not'
 status 0 merge "$work/packed" "$work/adapter" -o "$work/t5" -t 5
 cmp "$work/t1/model.safetensors" "$work/t5/model.safetensors"
+SV_ISA=ref status 0 merge "$work/packed" "$work/adapter" -o "$work/t5" --force
+cmp "$work/t1/model.safetensors" "$work/t5/model.safetensors"
 status 0 merge "$work/packed" "$work/adapter" -o "$work/shards" --max-shard-size 600KB
 [[ -e $work/shards/model.safetensors.index.json && $(find "$work/shards" -name 'model-*' | wc -l) -gt 2 ]] || fail 'no shards'
 for model in t1 shards; do
