@@ -74,7 +74,7 @@ static sv_status copy_file(const char *from, const char *to, sv_error *err) {
     struct stat st;
     char *bytes = NULL;
     size_t len;
-    if (stat(from, &st) == 0 && S_ISDIR(st.st_mode)) return SV_OK;
+    if (stat(from, &st) == 0 && !S_ISREG(st.st_mode)) return SV_OK; /* a folder; a pipe would be waited for */
     sv_status s = sv_file_read(from, MAX_COPIED_BYTES, &bytes, &len, err);
     if (!s) s = sv_file_write(to, bytes, len, err);
     free(bytes);

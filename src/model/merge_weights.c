@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clones.h"
 #include "base/memory.h"
 #include "base/strbuf.h"
 #include "model/model_tensors.h"
 #include "model/tensor_writer.h"
-#include "base/clones.h"
 #include "tensor/finite.h"
 #include "tensor/product.h"
 #include "tensor/unpack.h"

@@ -145,77 +145,132 @@ static void loss_is_that_of_peft(void **state) {
     json_decref(index);
 }
 
-/* An adapter for every matrix of the base that PEFT's leaf names reach, in one of the two namings of modules. */
-static void make_adapter(const char *base, bool newer, const char *name) {
-    static const char *const leaves[] = {"q_proj",  "k_proj",    "v_proj", "o_proj", "gate_proj",
-                                         "up_proj", "down_proj", "qkv",    "proj"};
-    enum { RANK = 3 };
-    sv_error err;
-    sv_tensor_file *file = open_folder(base);
-    ASSERT_OK(sv_make_dirs(in_folder(name), &err), err);
-    json_t *header = json_object();
-    float *data = NULL;
-    size_t n = 0;
-    uint32_t seed = 7;
-    for (size_t i = 0; i < sv_tensor_count(file); i++) {
-        const sv_tensor *t = sv_tensor_at(file, i);
-        char module[256];
-        snprintf(module, sizeof module, "%s", t->name);
-        char *dot = strrchr(module, '.');
-        bool packed = strcmp(dot, ".qweight") == 0, hit = false;
-        if (!packed && strcmp(dot, ".weight") != 0) continue;
-        *dot = 0;
-        for (size_t k = 0; k < SV_COUNT(leaves); k++)
-            hit |= strcmp(strrchr(module, '.') ? strrchr(module, '.') + 1 : "", leaves[k]) == 0;
-        if (!hit) continue;
-        const char *rest = module;
-        if (strncmp(module, "model.language_model.", 21) == 0)
-            rest = module + 21;
-        else if (strncmp(module, "model.visual.", 13) == 0)
-            rest = module + 13;
-        else if (strncmp(module, "model.", 6) == 0)
-            rest = module + 6;
-        else if (strncmp(module, "visual.", 7) == 0)
-            rest = module + 7;
-        bool visual = strstr(module, "visual.") != NULL;
-        const char *prefix = newer ? visual ? "model.visual." : "model.language_model." : visual ? "visual." : "model.";
-        int64_t n_in = packed ? 8 * t->shape[0] : 1, n_out = packed ? t->shape[1] : t->shape[0];
-        json_t *a = json_pack("[i]", RANK), *b = json_pack("[I,i]", (json_int_t)n_out, RANK);
-        if (packed) json_array_append_new(a, json_integer(n_in));
-        for (int k = 1; !packed && k < t->n_dims; k++) {
-            n_in *= t->shape[k];
-            json_array_append_new(a, json_integer(t->shape[k]));
-            if (k > 1) json_array_append_new(b, json_integer(1));
-        }
-        json_t *const shapes[] = {a, b};
-        const size_t sizes[] = {(size_t)(RANK * n_in), (size_t)(RANK * n_out)};
-        for (size_t k = 0; k < 2; k++) {
-            char key[320];
-            snprintf(key, sizeof key, "base_model.model.%s%s.lora_%c.weight", prefix, rest, k ? 'B' : 'A');
-            json_object_set_new(header, key,
-                                json_pack("{s:s,s:o,s:[I,I]}", "dtype", "F32", "shape", shapes[k], "data_offsets",
-                                          (json_int_t)(4 * n), (json_int_t)(4 * (n + sizes[k]))));
-            data = realloc(data, (n + sizes[k]) * sizeof *data);
-            float size = k ? 0.1F : 1 / sqrtf((float)n_in);
-            for (size_t j = 0; j < sizes[k]; j++) {
-                seed = seed * 1664525U + 1013904223U;
-                data[n++] = ((float)(seed >> 8) / 8388608.0F - 1) * size;
-            }
-        }
+enum { RANK = 3 };
+
+/* An adapter being made: the header of its file and its numbers. */
+typedef struct adapter_file {
+    json_t *header;
+    float *data;
+    size_t n;
+    uint32_t seed;
+} adapter_file;
+
+static void add_half(adapter_file *f, const char *module, char half, json_t *shape, size_t n, float size) {
+    char key[320];
+    snprintf(key, sizeof key, "base_model.model.%s.lora_%c.weight", module, half);
+    json_object_set_new(f->header, key,
+                        json_pack("{s:s,s:o,s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets",
+                                  (json_int_t)(4 * f->n), (json_int_t)(4 * (f->n + n))));
+    f->data = realloc(f->data, (f->n + n) * sizeof *f->data);
+    assert_non_null(f->data);
+    for (size_t i = 0; i < n; i++) {
+        f->seed = f->seed * 1664525U + 1013904223U;
+        f->data[f->n++] = ((float)(f->seed >> 8) / 8388608.0F - 1) * size;
     }
-    char *text = json_dumps(header, JSON_COMPACT), path[320];
-    uint64_t len = strlen(text);
-    snprintf(path, sizeof path, "%s/adapter_model.safetensors", in_folder(name));
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_true(fwrite(&len, 8, 1, f) == 1 && fwrite(text, len, 1, f) == 1 && fwrite(data, 4, n, f) == n);
-    assert_int_equal(fclose(f), 0);
+}
+
+/* Both halves for the weight t, plain or packed; a convolution keeps its dimensions. */
+static void add_pair(adapter_file *f, const char *module, const sv_tensor *t, bool packed) {
+    int64_t n_in = packed ? 8 * t->shape[0] : 1, n_out = packed ? t->shape[1] : t->shape[0];
+    json_t *a = json_pack("[i]", RANK), *b = json_pack("[I,i]", (json_int_t)n_out, RANK);
+    if (packed) json_array_append_new(a, json_integer(n_in));
+    for (int k = 1; !packed && k < t->n_dims; k++) {
+        n_in *= t->shape[k];
+        json_array_append_new(a, json_integer(t->shape[k]));
+        if (k > 1) json_array_append_new(b, json_integer(1));
+    }
+    add_half(f, module, 'A', a, (size_t)(RANK * n_in), 1 / sqrtf((float)n_in));
+    add_half(f, module, 'B', b, (size_t)(RANK * n_out), 0.1F);
+}
+
+/* The module in the naming that is asked for. */
+static void rename_module(const char *module, bool newer, char out[256]) {
+    static const char *const prefixes[][2] = {{"model.", "model.language_model."}, {"visual.", "model.visual."}};
+    int kind = strstr(module, "visual.") != NULL;
+    size_t n = strlen(prefixes[kind][1]);
+    if (strncmp(module, prefixes[kind][1], n) != 0) n = strlen(prefixes[kind][0]);
+    snprintf(out, 256, "%s%s", prefixes[kind][newer], module + n);
+}
+
+static void write_adapter(const adapter_file *f, const char *name) {
     static const char config[] = "{\"peft_type\": \"LORA\", \"r\": 3, \"lora_alpha\": 6}";
+    sv_error err;
+    char *text = json_dumps(f->header, JSON_COMPACT), path[384];
+    uint64_t len = strlen(text);
+    ASSERT_OK(sv_make_dirs(in_folder(name), &err), err);
+    snprintf(path, sizeof path, "%s/adapter_model.safetensors", in_folder(name));
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    assert_true(fwrite(&len, 8, 1, out) == 1 && fwrite(text, len, 1, out) == 1);
+    assert_int_equal(fwrite(f->data, 4, f->n, out), f->n);
+    assert_int_equal(fclose(out), 0);
     snprintf(path, sizeof path, "%s/adapter_config.json", in_folder(name));
     ASSERT_OK(sv_file_write(path, config, sizeof config - 1, &err), err);
-    free(text), free(data);
-    json_decref(header);
+    free(text);
+}
+
+/* An adapter for every matrix of the base that the leaf names of phase 1 reach, in one of the two namings. */
+static void make_adapter(const char *base, bool newer, const char *name) {
+    static const char leaves[] = " q_proj k_proj v_proj o_proj gate_proj up_proj down_proj qkv proj ";
+    sv_tensor_file *file = open_folder(base);
+    adapter_file f = {.header = json_object(), .seed = 7};
+    for (size_t i = 0; i < sv_tensor_count(file); i++) {
+        const sv_tensor *t = sv_tensor_at(file, i);
+        char module[256], renamed[256], leaf[64];
+        snprintf(module, sizeof module, "%s", t->name);
+        char *dot = strrchr(module, '.');
+        bool packed = strcmp(dot, ".qweight") == 0;
+        if (!packed && strcmp(dot, ".weight") != 0) continue;
+        *dot = 0;
+        const char *last = strrchr(module, '.');
+        snprintf(leaf, sizeof leaf, " %.60s ", last ? last + 1 : module);
+        if (!strstr(leaves, leaf)) continue;
+        rename_module(module, newer, renamed);
+        add_pair(&f, renamed, t, packed);
+    }
+    write_adapter(&f, name);
+    free(f.data);
+    json_decref(f.header);
     sv_tensor_file_close(file);
+}
+
+/* How often the merge told of its progress, what it said last, and the call at which it is told to stop. */
+typedef struct watch {
+    int n_calls, stop_at;
+    uint64_t n_done, n_bytes;
+} watch;
+
+static bool on_progress(void *context, uint64_t n_done, uint64_t n_bytes) {
+    watch *w = context;
+    w->n_done = n_done;
+    w->n_bytes = n_bytes;
+    return ++w->n_calls != w->stop_at;
+}
+
+static void cancelled_merges_leave_nothing(void **state) {
+    (void)state;
+    SKIP_WITHOUT(shared_path(TRAINING "/index.json"));
+    for (int stop_at = 0; stop_at < 93; stop_at += 31) {
+        sv_error err = {0};
+        watch w = {.stop_at = stop_at};
+        const sv_merge_options options = {.base = shared_path(TINY "/model-b"),
+                                          .adapter = shared_path(TRAINING "/lora-phase1/adapter"),
+                                          .folder = in_folder("cancelled"),
+                                          .dtype = SV_BF16,
+                                          .max_shard_bytes = 100000,
+                                          .n_threads = 1,
+                                          .progress = on_progress,
+                                          .context = &w};
+        sv_status s = sv_merge_adapter(&options, NULL, &err);
+        assert_int_equal(s, stop_at ? SV_ERR_CANCELLED : SV_OK);
+        assert_int_equal(w.n_calls, stop_at ? stop_at : 93);
+        assert_int_equal(w.n_done == w.n_bytes, !stop_at);
+        assert_int_equal(sv_file_exists(in_folder("cancelled")), !stop_at);
+        char command[384];
+        snprintf(command, sizeof command, "rm -rf %s; ! ls -d %s.* 2>/dev/null", in_folder("cancelled"),
+                 in_folder("cancelled"));
+        assert_int_equal(system(command), 0);
+    }
 }
 
 /* Largest difference of the logits of a fixed text, and the largest logit. */
@@ -298,8 +353,8 @@ static void merged_answers_as_base_and_adapter(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(weights_are_those_of_peft),
-                                       cmocka_unit_test(loss_is_that_of_peft),
-                                       cmocka_unit_test(merged_answers_as_base_and_adapter)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weights_are_those_of_peft), cmocka_unit_test(loss_is_that_of_peft),
+        cmocka_unit_test(merged_answers_as_base_and_adapter), cmocka_unit_test(cancelled_merges_leave_nothing)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -191,7 +191,7 @@ def check(case, program, golden, work):
     if dtype == "f32":
         assert difference <= LOGITS_TOLERANCE, line
     else:
-        load(out, DTYPES[dtype])
+        assert load(out, "auto").dtype == DTYPES[dtype], "config.json names another type"
         off, n = compare_rounded(merged, adapted, DTYPES[dtype])
         line += f"; {off} of {n} numbers a last bit off"
         assert off <= n * 1e-4, line
