@@ -62,6 +62,26 @@ static void put_subtitle(sv_strbuf *out, const sv_report_input *in) {
     sv_strbuf_printf(out, " with sleepvlm %s", sv_version());
 }
 
+/* Where the probabilities come from decides what they are worth. */
+static void put_probabilities(sv_strbuf *out, const sv_report_input *in) {
+    static const struct {
+        const char *source, *text;
+    } sources[] = {
+        {"forced", "The probabilities were read before any rationale was written."},
+        {"coarse", "The probabilities were read from a short answer without a rationale, asked for beforehand."},
+        {"text",
+         "The probabilities were read behind the rationale, which has decided by then: they are "
+         "nearer to 0 and 1 than the model's doubt."},
+        {"off", "No probabilities were asked for, so that doubtful epochs are not marked."}};
+    const json_t *answer = json_object_get(json_object_get(in->summary, "provenance"), "answer");
+    const char *source = sv_json_text(answer, "probabilities", "");
+    double temperature = sv_json_real(answer, "temperature", 1);
+    for (size_t i = 0; i < SV_COUNT(sources); i++) {
+        if (strcmp(sources[i].source, source) == 0) sv_strbuf_puts(out, sources[i].text);
+    }
+    if (temperature != 1) sv_strbuf_printf(out, " They were calibrated with the temperature %.3g.", temperature);
+}
+
 static void put_warnings(sv_strbuf *out, const sv_report_input *in) {
     const json_t *list = json_object_get(in->summary, "warnings"), *counts = json_object_get(in->summary, "counts");
     static const struct {
@@ -242,6 +262,7 @@ static const struct {
     void (*put)(sv_strbuf *out, const sv_report_input *in);
 } fields[] = {{"title", put_title},
               {"subtitle", put_subtitle},
+              {"probabilities", put_probabilities},
               {"warnings", put_warnings},
               {"hypnogram", put_hypnogram},
               {"truthlegend", put_truth_legend},
