@@ -13,7 +13,6 @@
 #define MB 1e-6
 
 static sv_model *model;
-static const sv_method plain = {.temperature = 1};
 static sv_memory_request request = {.n_prefix = 300,
                                     .n_own = 1200,
                                     .n_embeddings = 10,
@@ -25,7 +24,7 @@ static sv_memory_request request = {.n_prefix = 300,
 
 static int set_up(void **state) {
     (void)state;
-    return sv_model_load(MODEL, NULL, &model, NULL);
+    return sv_model_load(MODEL, NULL, &model, NULL) ? 1 : 0;
 }
 
 static int tear_down(void **state) {
@@ -68,10 +67,12 @@ static void a_budget_buys_slots(void **state) {
     assert_int_equal(sv_memory_plan_make(sv_model_get_config(model), &r, &plan, &err), SV_ERR_INPUT);
 }
 
+#ifndef SV_SANITIZED
 static size_t in_use(void) {
     struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;
 }
+#endif
 
 /* The parts as the allocator counts them, against the plan. */
 static void the_plan_is_what_is_taken(void **state) {
@@ -88,7 +89,7 @@ static void the_plan_is_what_is_taken(void **state) {
     size_t tokens, before = in_use();
     ASSERT_OK(sv_model_picture_tokens(model, 224, 448, &tokens, &err), err);
     ASSERT_OK(sv_stage_prompt_load(MODEL, NULL, &prompt, &err), err);
-    ASSERT_OK(sv_examiner_new(model, &prompt, &plain, false, &examiner, &err), err);
+    ASSERT_OK(sv_examiner_new(model, &prompt, &(sv_method){.temperature = 1}, false, &examiner, &err), err);
     sv_memory_request r = request;
     r.n_prefix = sv_examiner_shared_length(examiner);
     r.n_own = sv_examiner_all_room(examiner, tokens);
