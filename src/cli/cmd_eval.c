@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/fit_temperature.h"
 #include "sleep/evaluation.h"
 #include "sleep/hypnogram.h"
 #include "sleep/stages.h"
@@ -23,6 +24,9 @@ static const char help[] =
     "\n"
     "  -t, --truth FILE  the scorer's hypnogram: EDF+, XML (Profusion, NSRR), CSV or a list; takes the place of the\n"
     "                    truth in the rows. Once for each RESULT, in the same order\n"
+    "      --fit-temperature FILE  fit the temperature that calibrates the probabilities of these RESULTs (of one "
+    "model,\n"
+    "                    prompt and kind of probabilities) and write it for 'sleepvlm stage --temperature FILE'\n"
     "  -j, --json        print one JSON object instead of tables\n"
     "  -h, --help        this text\n"
     "\n"
@@ -42,12 +46,15 @@ typedef struct options {
     int n_results;
     const char **truths;
     int n_truths;
+    const char *temperature_path; /* NULL = no fit */
     bool json;
 } options;
 
 typedef struct run {
     sv_result_rows rows;
-    json_t *warnings; /* list of texts */
+    json_t *warnings;      /* list of texts */
+    sv_temperature origin; /* of the RESULTs, for a fit */
+    json_t *fit;           /* NULL = none */
 } run;
 
 static void warn(run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -248,7 +255,8 @@ static void print_header(void) {
     putchar('\n');
 }
 
-static sv_status print_results(run *r, bool json, sv_error *err) {
+static sv_status print_results(run *r, const options *o, sv_error *err) {
+    const bool json = o->json;
     sv_evaluation all, one;
     sv_status s = sv_evaluation_compute(&r->rows, -1, &all, err);
     if (s) return s;
@@ -264,10 +272,11 @@ static sv_status print_results(run *r, bool json, sv_error *err) {
     if (!s && !json) {
         if (r->rows.n_groups > 1) print_line("All", &all);
         print_pooled(&all);
+        if (r->fit) sv_fit_print(r->fit, o->temperature_path);
     }
     if (!s && json) {
-        json_t *out = json_pack("{so sO sO}", "overall", sv_evaluation_to_json(&all), "recordings", recordings,
-                                "warnings", r->warnings);
+        json_t *out = json_pack("{so sO sO sO*}", "overall", sv_evaluation_to_json(&all), "recordings", recordings,
+                                "warnings", r->warnings, "temperature", r->fit);
         if (!out || json_dumpf(out, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) != 0)
             s = sv_fail(err, SV_ERR_OUTPUT, "cannot write the JSON");
         putchar('\n');
@@ -280,6 +289,7 @@ static sv_status print_results(run *r, bool json, sv_error *err) {
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, options *o) {
     static const struct option known[] = {{"truth", required_argument, NULL, 't'},
+                                          {"fit-temperature", required_argument, NULL, 'F'},
                                           {"json", no_argument, NULL, 'j'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
@@ -288,6 +298,7 @@ static int parse_options(int argc, char **argv, options *o) {
         if (c == 'h') return sv_cli_help(&sv_cmd_eval);
         if (c == '?') return sv_cli_usage(&sv_cmd_eval, "see above");
         if (c == 'j') o->json = true;
+        if (c == 'F') o->temperature_path = optarg;
         if (c == 't') o->truths[o->n_truths++] = optarg;
     }
     o->results = argv + optind;
@@ -311,13 +322,18 @@ static int run_eval(int argc, char **argv) {
             const size_t n_rows = r.rows.n;
             const int n_groups = r.rows.n_groups;
             s = add_result(o.results[i], o.n_truths ? o.truths[i] : NULL, &r, &err);
+            if (!s && o.temperature_path) {
+                s = sv_fit_note_origin(o.results[i], is_folder(o.results[i]), &r.origin, &err);
+            }
             if (!s) note_shared_groups(o.results[i], n_groups, n_rows, &r);
         }
-        if (!s) s = print_results(&r, o.json, &err);
+        if (!s && o.temperature_path) s = sv_fit_temperature(&r.rows, &r.origin, o.temperature_path, &r.fit, &err);
+        if (!s) s = print_results(&r, &o, &err);
         exit_status = s ? sv_cli_fail(&sv_cmd_eval, &err) : 0;
     }
     sv_result_rows_free(&r.rows);
     json_decref(r.warnings);
+    json_decref(r.fit);
     free(o.truths);
     return exit_status;
 }

@@ -166,6 +166,9 @@ static sv_status read_row(const json_t *value, const char *fallback, json_t *see
     sv_status s = read_stage(value, "label", "stage", &row.truth, err);
     if (!s) s = read_stage(value, "pred", "pred_stage", &row.prediction, err);
     if (!s) s = read_probabilities(json_object_get(value, "probabilities"), row.probabilities, err);
+    if (!s) s = read_probabilities(json_object_get(value, "raw_probabilities"), row.raw, err);
+    if (!s && isnan(row.raw[0])) memcpy(row.raw, row.probabilities, sizeof row.raw);
+    snprintf(row.source, sizeof row.source, "%s", sv_json_text(value, "probability_source", ""));
     if (!s) s = read_name(value, fallback, rows, &row, err);
     if (!s) s = read_iou(value, &row, rows, err);
     if (s) return s;
@@ -257,7 +260,7 @@ sv_status sv_result_rows_read(const char *path, sv_result_rows *rows, sv_error *
 sv_status sv_result_rows_add_stages(sv_result_rows *rows, const char *group, const signed char *truth,
                                     const signed char *prediction, size_t n, sv_error *err) {
     sv_result_row row = {.rules_iou = NAN};
-    for (int k = 0; k < SV_N_STAGES; k++) row.probabilities[k] = NAN;
+    for (int k = 0; k < SV_N_STAGES; k++) row.probabilities[k] = row.raw[k] = NAN;
     sv_status s = find_group(rows, group, &row.group, err);
     for (size_t i = 0; !s && i < n; i++) {
         row.epoch = (int64_t)i;

@@ -7,6 +7,9 @@
 
 #include "base/json.h"
 
+#define SV_TEMPERATURE_LEAST 0.01
+#define SV_TEMPERATURE_MOST 100.0
+
 typedef struct sv_temperature {
     double value;
     char probability_source[16];              /* "forced", ...; "" = not known */
@@ -20,5 +23,15 @@ sv_status sv_temperature_load(const char *path, sv_temperature *out, sv_error *e
 
 /* p[i]^(1/T), sum 1. T = 1 leaves the numbers as they are; 0 stays 0. */
 void sv_temperature_apply(double temperature, double probabilities[SV_N_STAGES]);
+
+/* Writes what sv_temperature_load reads, with `figures` (an object, borrowed) beside it; atomically. */
+sv_status sv_temperature_save(const char *path, const sv_temperature *temperature, const json_t *figures,
+                              sv_error *err);
+
+/* The temperature within [SV_TEMPERATURE_LEAST, SV_TEMPERATURE_MOST] at which the mean of -ln p(truth) is least; it is
+ * convex in 1/T. At a bound when there is no minimum within: all most probable stages right, or probabilities without
+ * any worth. truth: [n] sv_stage; epochs whose truth is SV_STAGE_NONE or whose first probability is NaN are left out;
+ * probabilities below 1e-15 count as that. NaN when none is left. */
+double sv_temperature_fit(const signed char *truth, const double (*probabilities)[SV_N_STAGES], size_t n);
 
 #endif

@@ -220,9 +220,10 @@ static sv_status begin(sv_desk *d, place *p, const sv_window *window, size_t que
 
 /* The written text around the stage's name, from token boundary to token boundary. */
 typedef struct surroundings {
-    const char *lead, *tail;
-    size_t n_lead, n_tail;
-    size_t token; /* the first of them */
+    const char *lead, *name, *tail;
+    size_t n_lead, n_name, n_tail;
+    size_t token;   /* the first of them */
+    sv_stage stage; /* whose name it is */
 } surroundings;
 
 /* The five ways in which the text could have gone on there. */
@@ -233,7 +234,11 @@ static sv_status alternatives(const sv_examiner *e, const surroundings *around, 
         const char *name = sv_stage_name((sv_stage)i);
         sv_strbuf text = {0};
         sv_strbuf_append(&text, around->lead, around->n_lead);
-        sv_strbuf_puts(&text, name);
+        if (i == (int)around->stage) { /* as it was written */
+            sv_strbuf_append(&text, around->name, around->n_name);
+        } else {
+            sv_strbuf_puts(&text, name);
+        }
         sv_strbuf_append(&text, around->tail, around->n_tail);
         s = text.failed ? sv_fail_memory(err, "stage", around->n_lead)
                         : sv_examiner_encode(e, sv_strbuf_text(&text), text.len, &out[i], err);
@@ -247,9 +252,9 @@ static sv_status alternatives(const sv_examiner *e, const surroundings *around, 
 
 /* What was written from the token on in which byte `at` of the text lies to the end of that in which the stage's name
  * ends. */
-static surroundings surround(const sv_tokenizer *tokenizer, const sv_generation *g, const char *text, size_t at,
-                             size_t n_name) {
-    surroundings out = {0};
+static surroundings surround(const sv_tokenizer *tokenizer, const sv_generation *g, const char *text, sv_stage stage,
+                             size_t at, size_t n_name) {
+    surroundings out = {.name = text + at, .n_name = n_name, .stage = stage};
     size_t begin = 0, len;
     for (size_t i = 0; i < g->n_ids; i++, begin += len) {
         sv_tokenizer_bytes(tokenizer, g->ids[i], &len);
@@ -275,14 +280,14 @@ static sv_status score_text(sv_desk *d, place *p, const sv_generation *g, sv_sta
     sv_strbuf text = {0};
     sv_ids continuations[SV_N_STAGES] = {{0}};
     surroundings around = {0};
-    size_t at, len;
+    size_t at, n_name, len;
     for (size_t i = 0; i < g->n_ids; i++) {
         const char *bytes = sv_tokenizer_bytes(tokenizer, g->ids[i], &len);
         sv_strbuf_append(&text, bytes, len);
     }
     sv_status s = text.failed ? sv_fail_memory(err, "answer", text.len) : SV_OK;
-    if (!s && sv_stage_place(sv_strbuf_text(&text), text.len, stage, &at)) {
-        around = surround(tokenizer, g, sv_strbuf_text(&text), at, strlen(sv_stage_name(stage)));
+    if (!s && sv_stage_place(sv_strbuf_text(&text), text.len, stage, &at, &n_name)) {
+        around = surround(tokenizer, g, sv_strbuf_text(&text), stage, at, n_name);
     }
     if (!s && around.token > 0) { /* the token before is read again for its logits */
         sv_session_rewind(session, p->timeline.n_prompt + around.token - 1);

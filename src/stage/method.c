@@ -39,16 +39,22 @@ static sv_status load_coarse_prompt(const char *model_folder, const char *given,
     return s;
 }
 
-/* A file that is named, or the model's own. */
+/* A file that is named, or the model's own when it was fitted for this source. */
 static sv_status load_temperature(const char *model_folder, const char *given, sv_method *out, sv_error *err) {
-    out->temperature = 1;
     if (given && strcmp(given, "off") == 0) return SV_OK;
+    if (given && out->source == SV_PROBABILITIES_OFF) {
+        return sv_fail(err, SV_ERR_USAGE,
+                       "a temperature without probabilities: leave out --temperature or choose "
+                       "another --probabilities than off");
+    }
     char *own = sv_path_join(model_folder, "temperature.json");
     if (!own) return sv_fail_memory(err, "path", strlen(model_folder));
     const char *path = given ? given : sv_file_exists(own) ? own : NULL;
     sv_status s = path ? sv_temperature_load(path, &out->fitted, err) : SV_OK;
-    if (!s && path) s = sv_sha256_file(path, out->temperature_sha256, err);
-    if (!s && path) out->temperature = out->fitted.value;
+    const char *source = out->fitted.probability_source;
+    bool serves = path && (given || !source[0] || strcmp(source, names[out->source]) == 0);
+    if (!s && serves) s = sv_sha256_file(path, out->temperature_sha256, err);
+    if (!s && serves) out->temperature = out->fitted.value;
     free(own);
     return s;
 }
@@ -62,7 +68,7 @@ sv_status sv_method_load(const char *model_folder, const sv_stage_prompt *prompt
     } else if (!s && options->coarse_prompt_path) {
         s = sv_fail(err, SV_ERR_USAGE, "a coarse prompt is read with --probabilities coarse only");
     }
-    if (!s && out->source != SV_PROBABILITIES_OFF) s = load_temperature(model_folder, options->temperature, out, err);
+    if (!s) s = load_temperature(model_folder, options->temperature, out, err);
     if (s) sv_method_free(out);
     return s;
 }

@@ -13,6 +13,7 @@ enum { N_MEMBERS = 9 };
 static bool is_model_file(const char *name) {
     static const char *const endings[] = {".safetensors", ".json", "merges.txt"};
     size_t len = strlen(name);
+    if (strcmp(name, "temperature.json") == 0) return false; /* fitted for the model, no part of it */
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         size_t n = strlen(endings[i]);
         if (len >= n && strcmp(name + len - n, endings[i]) == 0) return name[0] != '.';

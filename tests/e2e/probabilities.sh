@@ -65,6 +65,34 @@ done
 echo "{\"temperature\": 2, \"model_sha256\": \"$(printf 'a%.0s' {1..64})\"}" >"$work/other.json"
 refused 1 'another model' stage "$work/night.edf" -o "$work/x" --temperature "$work/other.json"
 
+echo "-- a temperature is fitted, and serves the model and prompt it was fitted for"
+"$(dirname "$SLEEPVLM")/tools/demo-night" --hours 0.2 --seed 12 "$work/second.edf" >/dev/null
+# scores of another night: the probabilities are then often wrong, so that there is something to fit
+sv stage -q -m "$work/model" --temperature off "$work/second.edf" --hypnogram "$work/night.edf" -o "$work/second" -t 2
+sv stage -q -m "$work/model" --temperature off "$work/night.edf" --hypnogram "$work/second.edf" -o "$work/other" -t 2
+rm "$work/model/temperature.json"
+sv eval "$work/second" "$work/other" --fit-temperature "$work/fitted.json" >"$work/out"
+grep -q 'each recording by the others' "$work/out" || fail "no honest line in: $(cat "$work/out")"
+grep -q '"n_recordings": 2' "$work/fitted.json" || fail "$(cat "$work/fitted.json")"
+sv eval "$work/second" "$work/other" --fit-temperature "$work/fitted.json" --json >"$work/out"
+grep -q '"left_out"' "$work/out" || fail "not in the JSON"
+cp "$work/fitted.json" "$work/model/temperature.json"
+stage -m "$work/model" -o "$work/fit"
+grep -q '"raw_probabilities"' "$work/fit/epochs.jsonl" || fail "the fitted temperature was not applied"
+first=$(grep '"temperature"' "$work/fitted.json")
+sv eval "$work/fit" >/dev/null
+# what was calibrated is fitted as the network gave it
+sv stage -q -m "$work/model" "$work/second.edf" --hypnogram "$work/night.edf" -o "$work/second" -t 2 --force
+sv stage -q -m "$work/model" "$work/night.edf" --hypnogram "$work/second.edf" -o "$work/other" -t 2 --force
+sv eval "$work/second" "$work/other" --fit-temperature "$work/again.json" >/dev/null
+[[ $(grep '"temperature"' "$work/again.json") == "$first" ]] || fail "fitted again: $(cat "$work/again.json")"
+refused 1 'another model' stage "$work/night.edf" -o "$work/x" --temperature "$work/fitted.json"
+refused 1 'two kinds' eval "$work/forced" "$work/text" --fit-temperature "$work/x.json"
+refused 1 'another model' eval "$work/forced" "$work/other" --fit-temperature "$work/x.json"
+refused 1 'no epoch' eval "$work/off" --fit-temperature "$work/x.json"
+[[ ! -e $work/x.json ]] || fail "a file was written"
+refused 2 'without probabilities' stage "$work/night.edf" -o "$work/x" --probabilities off --temperature "$work/t.json"
+
 echo "-- answers of the trained form"
 stage -o "$work/formed" --constrain
 ! grep -q '"parse_error":"' "$work/formed/epochs.jsonl" || fail "an answer of the form cannot be read"

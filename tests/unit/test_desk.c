@@ -197,21 +197,25 @@ static void the_stage_is_found_in_the_text(void **state) {
         const char *text;
         sv_stage stage;
         int at; /* -1: nowhere */
-    } cases[] = {{"{\"sleep_stage\": \"N2\"}", SV_STAGE_N2, 17},
-                 {"{\"sleep_stage\":\"n2\"}", SV_STAGE_N2, 16},
-                 {"{\"sleep_stage\" :\n \" R\"}", SV_STAGE_R, 20},
-                 {"\\\"sleep_stage\": \"W\" then \"sleep_stage\": \"W\"", SV_STAGE_W, 41},
-                 {"\"sleep_stage\": \"N1\", \"sleep_stage\": \"N3\"", SV_STAGE_N3, 37},
-                 {"{\"sleep_stage\": 2}", SV_STAGE_N2, -1},
-                 {"{\"sleep_stage\": \"N", SV_STAGE_N2, -1},
-                 {"\"sleep_stage\"", SV_STAGE_W, -1},
-                 {"\"sleep_stage\": \"W\"", SV_STAGE_NONE, -1},
-                 {"", SV_STAGE_W, -1}};
+        size_t n;
+    } cases[] = {{"{\"sleep_stage\": \"N2\"}", SV_STAGE_N2, 17, 2},
+                 {"{\"sleep_stage\":\"n2\"}", SV_STAGE_N2, 16, 2},
+                 {"{\"sleep_stage\" :\n \" R\"}", SV_STAGE_R, 20, 1},
+                 {"\\\"sleep_stage\": \"W\" then \"sleep_stage\": \"W\"", SV_STAGE_W, 41, 1},
+                 {"\"sleep_stage\": \"N1\", \"sleep_stage\": \"N3\"", SV_STAGE_N3, 37, 2},
+                 {"{\"sleep_stage\": 2}", SV_STAGE_N2, -1, 0},
+                 {"{\"sleep_stage\": \"N", SV_STAGE_N2, -1, 0},
+                 {"\"sleep_stage\"", SV_STAGE_W, -1, 0},
+                 {"\"sleep_stage\": \"W\"", SV_STAGE_NONE, -1, 0},
+                 {"{\"sleep_stage\": \"REM\"}", SV_STAGE_R, 17, 3},
+                 {"{\"sleep_stage\": \"wake \"}", SV_STAGE_W, 17, 4},
+                 {"{\"sleep_stage\": \"Wet\"}", SV_STAGE_W, -1, 0},
+                 {"", SV_STAGE_W, -1, 0}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
-        size_t at = 0;
-        bool found = sv_stage_place(cases[i].text, strlen(cases[i].text), cases[i].stage, &at);
-        if (found != (cases[i].at >= 0) || (found && at != (size_t)cases[i].at)) {
-            fail_msg("%s: found %d at %zu", cases[i].text, found, at);
+        size_t at = 0, n = 0;
+        bool found = sv_stage_place(cases[i].text, strlen(cases[i].text), cases[i].stage, &at, &n);
+        if (found != (cases[i].at >= 0) || (found && (at != (size_t)cases[i].at || n != cases[i].n))) {
+            fail_msg("%s: found %d at %zu, %zu", cases[i].text, found, at, n);
         }
     }
 }

@@ -1,0 +1,185 @@
+/* fit_temperature.c - see fit_temperature.h. */
+#include "cli/fit_temperature.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "sleep/calibration.h"
+#include "stage/provenance.h"
+
+/* Rows as columns; those of one recording can be hidden. */
+typedef struct columns {
+    size_t n;
+    signed char *truth, *shown; /* shown: truth, or none where a recording is hidden */
+    double (*raw)[SV_N_STAGES], (*calibrated)[SV_N_STAGES];
+} columns;
+
+static sv_status note(const char *result, const char *what, const char *found, char known[65], sv_error *err) {
+    if (!known[0]) snprintf(known, 65, "%s", found);
+    if (strcmp(known, found) == 0) return SV_OK;
+    return sv_fail(err, SV_ERR_INPUT,
+                   "%s was made with another %s than the RESULTs before it; a temperature belongs to one model and one "
+                   "prompt",
+                   result, what);
+}
+
+sv_status sv_fit_note_origin(const char *result, bool is_folder, sv_temperature *origin, sv_error *err) {
+    if (!is_folder) return SV_OK;
+    char *path = sv_path_join(result, "summary.json"), key[SV_SHA256_HEX_SIZE];
+    json_t *summary = NULL;
+    sv_status s = path ? sv_json_load(path, &summary, err) : sv_fail_memory(err, result, 0);
+    const json_t *provenance = json_object_get(summary, "provenance");
+    if (!s) s = sv_provenance_model_key(provenance, key, err);
+    if (!s) s = note(result, "model", key, origin->model_sha256, err);
+    if (!s) {
+        const char *prompt = sv_json_text(json_object_get(provenance, "prompt"), "sha256", "");
+        s = note(result, "prompt", prompt, origin->prompt_sha256, err);
+    }
+    json_decref(summary);
+    free(path);
+    return s;
+}
+
+static void free_columns(columns *c) {
+    free(c->truth);
+    free(c->shown);
+    free(c->raw);
+    free(c->calibrated);
+}
+
+static sv_status make_columns(const sv_result_rows *rows, columns *c, char source[16], sv_error *err) {
+    *c = (columns){.n = rows->n};
+    c->truth = sv_calloc(c->n, 1);
+    c->shown = sv_calloc(c->n, 1);
+    c->raw = sv_calloc(c->n, sizeof *c->raw);
+    c->calibrated = sv_calloc(c->n, sizeof *c->calibrated);
+    if (!c->truth || !c->shown || !c->raw || !c->calibrated) return sv_fail_memory(err, "rows", c->n);
+    size_t n_used = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const sv_result_row *row = &rows->rows[i];
+        memcpy(c->raw[i], row->raw, sizeof c->raw[i]);
+        c->truth[i] = isnan(row->raw[0]) ? (signed char)SV_STAGE_NONE : row->truth;
+        if (c->truth[i] == SV_STAGE_NONE) continue;
+        if (n_used++ == 0) snprintf(source, 16, "%s", row->source);
+        if (strcmp(source, row->source) != 0) {
+            return sv_fail(err, SV_ERR_INPUT,
+                           "rows with probabilities of two kinds ('%s', '%s'); a temperature belongs to one", source,
+                           row->source);
+        }
+    }
+    memcpy(c->shown, c->truth, c->n);
+    if (n_used > 0) return SV_OK;
+    return sv_fail(err, SV_ERR_INPUT,
+                   "no epoch has both a truth and probabilities: give --truth, or stage with "
+                   "--hypnogram");
+}
+
+/* Shows the rows of one recording (or hides them, or shows all with group -1). */
+static void show(columns *c, const sv_result_rows *rows, int group, bool only) {
+    for (size_t i = 0; i < c->n; i++) {
+        bool visible = group < 0 || (rows->rows[i].group == group) == only;
+        c->shown[i] = visible ? c->truth[i] : (signed char)SV_STAGE_NONE;
+    }
+}
+
+/* Calibrates what is shown. */
+static void calibrate(columns *c, double temperature) {
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->shown[i] == SV_STAGE_NONE) continue;
+        memcpy(c->calibrated[i], c->raw[i], sizeof c->calibrated[i]);
+        sv_temperature_apply(temperature, c->calibrated[i]);
+    }
+}
+
+static json_t *figures(const columns *c, sv_calibration *of) {
+    sv_calibration_compute(c->shown, (const double(*)[SV_N_STAGES])c->calibrated, c->n, of);
+    return json_pack("{s:f,s:f,s:f}", "log_loss", of->log_loss, "ece", of->ece, "brier", of->brier);
+}
+
+/* Every recording by the temperature of the others; *n_recordings of them have anything to judge. */
+static json_t *leave_one_out(columns *c, const sv_result_rows *rows, int *n_recordings) {
+    sv_calibration of;
+    double least = INFINITY, most = 0;
+    *n_recordings = 0;
+    for (int g = 0; g < rows->n_groups; g++) {
+        show(c, rows, g, true);
+        size_t n = 0;
+        for (size_t i = 0; i < c->n; i++) n += c->shown[i] != SV_STAGE_NONE;
+        if (n == 0) continue;
+        ++*n_recordings;
+        show(c, rows, g, false);
+        double temperature = sv_temperature_fit(c->shown, (const double(*)[SV_N_STAGES])c->raw, c->n);
+        if (isnan(temperature)) return NULL;
+        least = fmin(least, temperature);
+        most = fmax(most, temperature);
+        show(c, rows, g, true);
+        calibrate(c, temperature);
+    }
+    show(c, rows, -1, true);
+    json_t *out = figures(c, &of);
+    json_object_set_new(out, "least_temperature", json_real(least));
+    json_object_set_new(out, "most_temperature", json_real(most));
+    return out;
+}
+
+sv_status sv_fit_temperature(const sv_result_rows *rows, const sv_temperature *origin, const char *path, json_t **out,
+                             sv_error *err) {
+    columns c;
+    sv_temperature t = *origin;
+    sv_calibration before, after;
+    int n_recordings = 0;
+    *out = NULL;
+    sv_status s = make_columns(rows, &c, t.probability_source, err);
+    if (s) {
+        free_columns(&c);
+        return s;
+    }
+    json_t *left_out = leave_one_out(&c, rows, &n_recordings);
+    t.value = sv_temperature_fit(c.truth, (const double(*)[SV_N_STAGES])c.raw, c.n);
+    show(&c, rows, -1, true);
+    calibrate(&c, 1);
+    json_t *uncalibrated = figures(&c, &before);
+    calibrate(&c, t.value);
+    json_t *calibrated = figures(&c, &after);
+    *out = json_pack("{s:f,s:s,s:I,s:i,s:o,s:o,s:o}", "temperature", t.value, "probability_source",
+                     t.probability_source, "n_epochs", (json_int_t)after.n, "n_recordings", n_recordings, "before",
+                     uncalibrated, "after", calibrated, "left_out", left_out ? left_out : json_null());
+    json_t *written = json_pack("{s:I,s:i,s:f,s:f,s:f,s:f}", "n_epochs", (json_int_t)after.n, "n_recordings",
+                                n_recordings, "nll_before", before.log_loss, "nll_after", after.log_loss, "ece_before",
+                                before.ece, "ece_after", after.ece);
+    s = *out && written ? sv_temperature_save(path, &t, written, err) : sv_fail_memory(err, path, 0);
+    json_decref(written);
+    free_columns(&c);
+    return s;
+}
+
+static void print_figures(const char *name, const json_t *f) {
+    printf("  %-32s%9.3f%9.3f%9.3f\n", name, sv_json_real(f, "log_loss", NAN), sv_json_real(f, "ece", NAN),
+           sv_json_real(f, "brier", NAN));
+}
+
+void sv_fit_print(const json_t *fit, const char *path) {
+    const json_t *left_out = json_object_get(fit, "left_out");
+    double t = sv_json_real(fit, "temperature", NAN);
+    printf(
+        "\nTemperature %.3f, fitted on %lld epochs of %d recordings ('%s' probabilities), is in %s\n"
+        "  %-32s%9s%9s%9s\n",
+        t, (long long)sv_json_int(fit, "n_epochs", 0), (int)sv_json_int(fit, "n_recordings", 0),
+        sv_json_text(fit, "probability_source", ""), path, "", "log loss", "ECE", "Brier");
+    print_figures("as the network gives them", json_object_get(fit, "before"));
+    print_figures("calibrated, on the same epochs", json_object_get(fit, "after"));
+    if (json_is_object(left_out)) {
+        print_figures("each recording by the others", left_out);
+        puts(
+            "The second line is no test: these epochs decided the temperature. The third is one, as far as the\n"
+            "recordings are of different people.");
+    } else {
+        puts("That is no test: these epochs decided the temperature. Name two or more recordings for one.");
+    }
+    if (t <= SV_TEMPERATURE_LEAST * 1.001 || t >= SV_TEMPERATURE_MOST * 0.999) {
+        puts("The temperature is at its bound: too few epochs, or probabilities that say nothing.");
+    }
+}

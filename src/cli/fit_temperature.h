@@ -1,0 +1,23 @@
+/*
+ * fit_temperature.h - `eval --fit-temperature`: one number that makes the probabilities of results honest.
+ */
+#ifndef SV_CLI_FIT_TEMPERATURE_H
+#define SV_CLI_FIT_TEMPERATURE_H
+
+#include "sleep/result_rows.h"
+#include "sleep/temperature.h"
+
+/* What the rows of a result were made with, from the summary.json of its folder; a file of rows has none. */
+sv_status sv_fit_note_origin(const char *result, bool is_folder, sv_temperature *origin, sv_error *err);
+
+/* Fits on all rows that have a truth and probabilities, writes the file, and describes what it did: *out (new) with
+ * temperature, n_epochs, n_recordings, and log_loss, ece, brier before, after, and - with several recordings -
+ * left_out: each recording judged by a temperature fitted on the others. SV_ERR_INPUT when there is nothing to fit or
+ * the rows have probabilities of several kinds. */
+sv_status sv_fit_temperature(const sv_result_rows *rows, const sv_temperature *origin, const char *path, json_t **out,
+                             sv_error *err);
+
+/* The same for people. */
+void sv_fit_print(const json_t *fit, const char *path);
+
+#endif
