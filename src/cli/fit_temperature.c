@@ -34,10 +34,7 @@ sv_status sv_fit_note_origin(const char *result, bool is_folder, sv_temperature 
     const json_t *provenance = json_object_get(summary, "provenance");
     if (!s) s = sv_provenance_model_key(provenance, key, err);
     if (!s) s = note(result, "model", key, origin->model_sha256, err);
-    if (!s) {
-        const char *prompt = sv_json_text(json_object_get(provenance, "prompt"), "sha256", "");
-        s = note(result, "prompt", prompt, origin->prompt_sha256, err);
-    }
+    if (!s) s = note(result, "prompt", sv_provenance_probability_prompt(provenance), origin->prompt_sha256, err);
     json_decref(summary);
     free(path);
     return s;
@@ -125,6 +122,17 @@ static json_t *leave_one_out(columns *c, const sv_result_rows *rows, int *n_reco
     return out;
 }
 
+/* At a bound there is no minimum: what it would make of probabilities (certainties, or nothing) is worth no file. */
+static sv_status check_determined(const columns *c, double temperature, sv_error *err) {
+    const bool least = temperature <= SV_TEMPERATURE_LEAST * 1.001;
+    size_t n = 0;
+    if (!least && temperature < SV_TEMPERATURE_MOST * 0.999) return SV_OK;
+    for (size_t i = 0; i < c->n; i++) n += c->truth[i] != SV_STAGE_NONE;
+    return sv_fail(err, SV_ERR_INPUT, "%zu epochs determine no temperature (%s); give more scored recordings", n,
+                   least ? "the most probable stage is right, or as good as right, in all"
+                         : "the probabilities say nothing about the stages");
+}
+
 sv_status sv_fit_temperature(const sv_result_rows *rows, const sv_temperature *origin, const char *path, json_t **out,
                              sv_error *err) {
     columns c;
@@ -133,12 +141,13 @@ sv_status sv_fit_temperature(const sv_result_rows *rows, const sv_temperature *o
     int n_recordings = 0;
     *out = NULL;
     sv_status s = make_columns(rows, &c, t.probability_source, err);
+    if (!s) t.value = sv_temperature_fit(c.truth, (const double(*)[SV_N_STAGES])c.raw, c.n);
+    if (!s) s = check_determined(&c, t.value, err);
     if (s) {
         free_columns(&c);
         return s;
     }
     json_t *left_out = leave_one_out(&c, rows, &n_recordings);
-    t.value = sv_temperature_fit(c.truth, (const double(*)[SV_N_STAGES])c.raw, c.n);
     show(&c, rows, -1, true);
     calibrate(&c, 1);
     json_t *uncalibrated = figures(&c, &before);
@@ -178,8 +187,5 @@ void sv_fit_print(const json_t *fit, const char *path) {
             "recordings are of different people.");
     } else {
         puts("That is no test: these epochs decided the temperature. Name two or more recordings for one.");
-    }
-    if (t <= SV_TEMPERATURE_LEAST * 1.001 || t >= SV_TEMPERATURE_MOST * 0.999) {
-        puts("The temperature is at its bound: too few epochs, or probabilities that say nothing.");
     }
 }

@@ -12,8 +12,8 @@ sv_status sv_fit_note_origin(const char *result, bool is_folder, sv_temperature 
 
 /* Fits on all rows that have a truth and probabilities, writes the file, and describes what it did: *out (new) with
  * temperature, n_epochs, n_recordings, and log_loss, ece, brier before, after, and - with several recordings -
- * left_out: each recording judged by a temperature fitted on the others. SV_ERR_INPUT when there is nothing to fit or
- * the rows have probabilities of several kinds. */
+ * left_out: each recording judged by a temperature fitted on the others. SV_ERR_INPUT when there is nothing to fit, the
+ * epochs determine no temperature, or the rows have probabilities of several kinds. */
 sv_status sv_fit_temperature(const sv_result_rows *rows, const sv_temperature *origin, const char *path, json_t **out,
                              sv_error *err);
 

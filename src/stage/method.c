@@ -91,7 +91,7 @@ sv_status sv_method_check(const sv_method *m, const json_t *provenance, sv_error
     char key[SV_SHA256_HEX_SIZE];
     sv_status s = sv_provenance_model_key(provenance, key, err);
     if (s) return s;
-    const char *prompt = sv_json_text(json_object_get(provenance, "prompt"), "sha256", "");
+    const char *prompt = sv_provenance_probability_prompt(provenance);
     const struct {
         const char *what, *fitted, *present;
     } checks[] = {{"kind of probabilities", m->fitted.probability_source, sv_probability_source_name(m->source)},

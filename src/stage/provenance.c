@@ -123,3 +123,8 @@ sv_status sv_provenance_model_key(const json_t *provenance, char hex[SV_SHA256_H
     json_decref(files);
     return s;
 }
+
+const char *sv_provenance_probability_prompt(const json_t *provenance) {
+    const char *prompt = sv_json_text(json_object_get(provenance, "prompt"), "sha256", "");
+    return sv_json_text(json_object_get(provenance, "answer"), "coarse_prompt_sha256", prompt);
+}

@@ -67,9 +67,13 @@ refused 1 'another model' stage "$work/night.edf" -o "$work/x" --temperature "$w
 
 echo "-- a temperature is fitted, and serves the model and prompt it was fitted for"
 "$(dirname "$SLEEPVLM")/tools/demo-night" --hours 0.2 --seed 12 "$work/second.edf" >/dev/null
-# scores of another night: the probabilities are then often wrong, so that there is something to fit
-sv stage -q -m "$work/model" --temperature off "$work/second.edf" --hypnogram "$work/night.edf" -o "$work/second" -t 2
-sv stage -q -m "$work/model" --temperature off "$work/night.edf" --hypnogram "$work/second.edf" -o "$work/other" -t 2
+# every third stage another than the answer: neither always right nor by chance, so that there is something to fit
+for night in night second; do
+  sv stage -q -m "$work/model" --temperature off "$work/$night.edf" -o "$work/plain/$night" -t 2
+  sed 1d "$work/plain/$night/hypnogram.csv" | cut -d, -f5 | sed '1~3s/.*/N1/;2~9s/.*/W/' >"$work/$night.txt"
+done
+sv stage -q -m "$work/model" --temperature off "$work/second.edf" --hypnogram "$work/second.txt" -o "$work/second" -t 2
+sv stage -q -m "$work/model" --temperature off "$work/night.edf" --hypnogram "$work/night.txt" -o "$work/other" -t 2
 rm "$work/model/temperature.json"
 sv eval "$work/second" "$work/other" --fit-temperature "$work/fitted.json" >"$work/out"
 grep -q 'each recording by the others' "$work/out" || fail "no honest line in: $(cat "$work/out")"
@@ -82,15 +86,29 @@ grep -q '"raw_probabilities"' "$work/fit/epochs.jsonl" || fail "the fitted tempe
 first=$(grep '"temperature"' "$work/fitted.json")
 sv eval "$work/fit" >/dev/null
 # what was calibrated is fitted as the network gave it
-sv stage -q -m "$work/model" "$work/second.edf" --hypnogram "$work/night.edf" -o "$work/second" -t 2 --force
-sv stage -q -m "$work/model" "$work/night.edf" --hypnogram "$work/second.edf" -o "$work/other" -t 2 --force
+sv stage -q -m "$work/model" "$work/second.edf" --hypnogram "$work/second.txt" -o "$work/second" -t 2 --force
+sv stage -q -m "$work/model" "$work/night.edf" --hypnogram "$work/night.txt" -o "$work/other" -t 2 --force
 sv eval "$work/second" "$work/other" --fit-temperature "$work/again.json" >/dev/null
 [[ $(grep '"temperature"' "$work/again.json") == "$first" ]] || fail "fitted again: $(cat "$work/again.json")"
 refused 1 'another model' stage "$work/night.edf" -o "$work/x" --temperature "$work/fitted.json"
 refused 1 'two kinds' eval "$work/forced" "$work/text" --fit-temperature "$work/x.json"
 refused 1 'another model' eval "$work/forced" "$work/other" --fit-temperature "$work/x.json"
+refused 1 'determine no temperature' eval "$work/forced" --fit-temperature "$work/x.json" # nano is always right there
 refused 1 'no epoch' eval "$work/off" --fit-temperature "$work/x.json"
 [[ ! -e $work/x.json ]] || fail "a file was written"
+
+echo "-- with a coarse pass it belongs to the coarse prompt"
+coarse() { stage -m "$work/rational" --probabilities coarse "$@"; }
+cp -r "$work/model" "$work/rational"
+rm "$work/rational/temperature.json"
+key=$(sha256sum <"$work/rational/coarse_prompt.txt" | cut -c-64)
+echo "{\"temperature\": 2, \"probability_source\": \"coarse\", \"prompt_sha256\": \"$key\"}" >"$work/t2.json"
+echo again | cat "$work/rational/coarse_prompt.txt" - >"$work/coarse2.txt"
+(cat "$SOURCE/models/nano/prompt.txt"; echo again) >"$work/main2.txt"
+coarse -o "$work/coarse2" --temperature "$work/t2.json" --prompt "$work/main2.txt" # the main prompt does not matter
+grep -q '"temperature":2' "$work/coarse2/epochs.jsonl" || fail "the coarse temperature was not applied"
+refused 1 'another prompt' stage -m "$work/rational" "$work/night.edf" -o "$work/x" --probabilities coarse \
+  --coarse-prompt "$work/coarse2.txt" --temperature "$work/t2.json"
 refused 2 'without probabilities' stage "$work/night.edf" -o "$work/x" --probabilities off --temperature "$work/t.json"
 
 echo "-- answers of the trained form"
