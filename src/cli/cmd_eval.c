@@ -311,6 +311,13 @@ static int parse_options(int argc, char **argv, options *o) {
     return -1;
 }
 
+static void note_fit(run *r) {
+    warn(r, "the temperature was fitted on these epochs: its figures on them are no test");
+    if (!r->origin.model_sha256[0]) {
+        warn(r, "files of rows do not say which model and prompt they come from: the temperature will serve any");
+    }
+}
+
 static int run_eval(int argc, char **argv) {
     options o = {.truths = sv_calloc((size_t)argc, sizeof(char *))};
     run r = {.warnings = json_array()};
@@ -323,11 +330,12 @@ static int run_eval(int argc, char **argv) {
             const int n_groups = r.rows.n_groups;
             s = add_result(o.results[i], o.n_truths ? o.truths[i] : NULL, &r, &err);
             if (!s && o.temperature_path) {
-                s = sv_fit_note_origin(o.results[i], is_folder(o.results[i]), &r.origin, &err);
+                s = sv_fit_note_origin(o.results[i], is_folder(o.results[i]), i == 0, &r.origin, &err);
             }
             if (!s) note_shared_groups(o.results[i], n_groups, n_rows, &r);
         }
         if (!s && o.temperature_path) s = sv_fit_temperature(&r.rows, &r.origin, o.temperature_path, &r.fit, &err);
+        if (r.fit) note_fit(&r);
         if (!s) s = print_results(&r, &o, &err);
         exit_status = s ? sv_cli_fail(&sv_cmd_eval, &err) : 0;
     }

@@ -17,24 +17,27 @@ typedef struct columns {
     double (*raw)[SV_N_STAGES], (*calibrated)[SV_N_STAGES];
 } columns;
 
-static sv_status note(const char *result, const char *what, const char *found, char known[65], sv_error *err) {
-    if (!known[0]) snprintf(known, 65, "%s", found);
+static sv_status note(const char *result, const char *what, const char *found, bool first, char known[65],
+                      sv_error *err) {
+    if (first) snprintf(known, 65, "%s", found);
     if (strcmp(known, found) == 0) return SV_OK;
-    return sv_fail(err, SV_ERR_INPUT,
-                   "%s was made with another %s than the RESULTs before it; a temperature belongs to one model and one "
-                   "prompt",
-                   result, what);
+    return sv_fail(
+        err, SV_ERR_INPUT,
+        "%s was made with %s %s than the RESULTs before it; a temperature belongs to one model and one prompt", result,
+        found[0] && known[0] ? "another" : "a known or unknown", what);
 }
 
-sv_status sv_fit_note_origin(const char *result, bool is_folder, sv_temperature *origin, sv_error *err) {
-    if (!is_folder) return SV_OK;
-    char *path = sv_path_join(result, "summary.json"), key[SV_SHA256_HEX_SIZE];
+sv_status sv_fit_note_origin(const char *result, bool is_folder, bool first, sv_temperature *origin, sv_error *err) {
+    char *path = sv_path_join(result, "summary.json"), key[SV_SHA256_HEX_SIZE] = "";
+    const char *prompt = "";
     json_t *summary = NULL;
-    sv_status s = path ? sv_json_load(path, &summary, err) : sv_fail_memory(err, result, 0);
+    sv_status s = path ? SV_OK : sv_fail_memory(err, result, 0);
+    if (!s && is_folder) s = sv_json_load(path, &summary, err);
     const json_t *provenance = json_object_get(summary, "provenance");
-    if (!s) s = sv_provenance_model_key(provenance, key, err);
-    if (!s) s = note(result, "model", key, origin->model_sha256, err);
-    if (!s) s = note(result, "prompt", sv_provenance_probability_prompt(provenance), origin->prompt_sha256, err);
+    if (!s && provenance) s = sv_provenance_model_key(provenance, key, err);
+    if (!s && provenance) prompt = sv_provenance_probability_prompt(provenance);
+    if (!s) s = note(result, "model", key, first, origin->model_sha256, err);
+    if (!s) s = note(result, "prompt", prompt, first, origin->prompt_sha256, err);
     json_decref(summary);
     free(path);
     return s;

@@ -7,8 +7,9 @@
 #include "sleep/result_rows.h"
 #include "sleep/temperature.h"
 
-/* What the rows of a result were made with, from the summary.json of its folder; a file of rows has none. */
-sv_status sv_fit_note_origin(const char *result, bool is_folder, sv_temperature *origin, sv_error *err);
+/* What the rows of a result were made with, from the summary.json of its folder; of a file of rows it is not known.
+ * SV_ERR_INPUT when it is not that of the `first` result. */
+sv_status sv_fit_note_origin(const char *result, bool is_folder, bool first, sv_temperature *origin, sv_error *err);
 
 /* Fits on all rows that have a truth and probabilities, writes the file, and describes what it did: *out (new) with
  * temperature, n_epochs, n_recordings, and log_loss, ece, brier before, after, and - with several recordings -

@@ -117,6 +117,16 @@ static void put_truth_legend(sv_strbuf *out, const sv_report_input *in) {
     if (has_truth(in->rows)) sv_strbuf_puts(out, " (thick grey: the scorer)");
 }
 
+static void put_density_legend(sv_strbuf *out, const sv_report_input *in) {
+    double p[SV_N_STAGES];
+    bool any = false;
+    size_t i;
+    json_t *row;
+    json_array_foreach(in->rows, i, row) any |= sv_row_probabilities(row, p);
+    sv_strbuf_puts(
+        out, any ? "Lower: probability of each stage (hypnodensity)." : "Lower: empty, for want of probabilities.");
+}
+
 static void put_card(sv_strbuf *out, const char *label, const json_t *value, const char *unit) {
     sv_strbuf_puts(out, "<div class=\"card small\">");
     sv_html_text(out, label);
@@ -266,6 +276,7 @@ static const struct {
               {"warnings", put_warnings},
               {"hypnogram", put_hypnogram},
               {"truthlegend", put_truth_legend},
+              {"densitylegend", put_density_legend},
               {"statistics", put_statistics},
               {"agreement", put_agreement},
               {"channels", put_channels},

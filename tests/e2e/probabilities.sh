@@ -94,6 +94,7 @@ refused 1 'another model' stage "$work/night.edf" -o "$work/x" --temperature "$w
 refused 1 'two kinds' eval "$work/forced" "$work/text" --fit-temperature "$work/x.json"
 refused 1 'another model' eval "$work/forced" "$work/other" --fit-temperature "$work/x.json"
 refused 1 'determine no temperature' eval "$work/forced" --fit-temperature "$work/x.json" # nano is always right there
+refused 1 'known or unknown model' eval "$work/other" "$work/forced/epochs.jsonl" --fit-temperature "$work/x.json"
 refused 1 'no epoch' eval "$work/off" --fit-temperature "$work/x.json"
 [[ ! -e $work/x.json ]] || fail "a file was written"
 
