@@ -11,8 +11,9 @@ refused() { # STATUS TEXT COMMAND...
   ((code == wanted)) || fail "$*: status $code instead of $wanted: $(cat "$work/err")"
   grep -q -- "$text" "$work/err" || fail "$*: no '$text' in: $(cat "$work/err")"
 }
-"$(dirname "$SLEEPVLM")/tools/demo-night" --hours 0.2 --seed 11 "$work/night.edf" >/dev/null
-n=24
+hours=0.2 n=24 # sanitizers are slow
+if grep -q 'SV_SANITIZE:STRING=.' "$(dirname "$SLEEPVLM")/CMakeCache.txt"; then hours=0.1 n=12; fi
+"$(dirname "$SLEEPVLM")/tools/demo-night" --hours $hours --seed 11 "$work/night.edf" >/dev/null
 stage() { sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -t 2 "$@"; }
 
 echo "-- forced, behind the text, none"
@@ -66,7 +67,7 @@ echo "{\"temperature\": 2, \"model_sha256\": \"$(printf 'a%.0s' {1..64})\"}" >"$
 refused 1 'another model' stage "$work/night.edf" -o "$work/x" --temperature "$work/other.json"
 
 echo "-- a temperature is fitted, and serves the model and prompt it was fitted for"
-"$(dirname "$SLEEPVLM")/tools/demo-night" --hours 0.2 --seed 12 "$work/second.edf" >/dev/null
+"$(dirname "$SLEEPVLM")/tools/demo-night" --hours $hours --seed 12 "$work/second.edf" >/dev/null
 # every third stage another than the answer: neither always right nor by chance, so that there is something to fit
 for night in night second; do
   sv stage -q -m "$work/model" --temperature off "$work/$night.edf" -o "$work/plain/$night" -t 2
