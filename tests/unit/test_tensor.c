@@ -26,8 +26,9 @@ static float *noise(size_t n, uint32_t seed) {
 
 static const struct shape {
     size_t n_rows, n_in, n_out;
-} shapes[] = {{1, 1, 1},    {1, 192, 1024}, {1, 300, 135}, {2, 5, 31},     {3, 33, 32},    {7, 256, 33},
-              {8, 257, 64}, {9, 512, 96},   {17, 80, 160}, {131, 40, 100}, {130, 600, 200}};
+} shapes[] = {{1, 1, 1},       {1, 192, 1024}, {1, 300, 135}, {2, 5, 31},    {3, 33, 32},
+              {7, 256, 33},    {8, 257, 64},   {9, 512, 96},  {17, 80, 160}, {131, 40, 100},
+              {130, 600, 200}, {3, 3420, 80},  {2, 1176, 96}, {5, 80, 3420}};
 
 typedef struct kind { /* of weight matrix */
     const char *name;
@@ -248,57 +249,60 @@ static void softmax_and_log_sum_exp(void **state) {
     }
 }
 
-static void norm_and_gates(void **state) {
-    (void)state;
-    enum { ROWS = 19, N = 45 };
-    float *x = noise((size_t)ROWS * 2 * N, 7), *gates = noise((size_t)ROWS * 2 * N, 7), *w = noise(N, 8),
-          *y = noise((size_t)ROWS * N, 9);
-    sv_rms_norm(x, w, 1e-6F, ROWS, N, y, NULL);
-    sv_swiglu(gates, ROWS, N, NULL);
-    for (size_t r = 0; r < ROWS; r++) {
+static void norm_and_gates_of(size_t n_rows, size_t n) {
+    float *x = noise(n_rows * 2 * n, 7), *gates = noise(n_rows * 2 * n, 7), *w = noise(n, 8), *y = noise(n_rows * n, 9);
+    sv_rms_norm(x, w, 1e-6F, n_rows, n, y, NULL);
+    sv_swiglu(gates, n_rows, n, NULL);
+    for (size_t r = 0; r < n_rows; r++) {
         double squares = 0;
-        for (size_t i = 0; i < N; i++) squares += (double)x[r * N + i] * (double)x[r * N + i];
-        for (size_t i = 0; i < N; i++) {
-            double expected = (double)x[r * N + i] / sqrt(squares / N + 1e-6) * (double)w[i];
-            assert_true(fabs(expected - (double)y[r * N + i]) <= 1e-6);
-            double gate = (double)x[r * 2 * N + i], up = (double)x[r * 2 * N + N + i];
-            assert_true(fabs(gate / (1 + exp(-gate)) * up - (double)gates[r * 2 * N + i]) <= 1e-6);
+        for (size_t i = 0; i < n; i++) squares += (double)x[r * n + i] * (double)x[r * n + i];
+        for (size_t i = 0; i < n; i++) {
+            double expected = (double)x[r * n + i] / sqrt(squares / (double)n + 1e-6) * (double)w[i];
+            assert_true(fabs(expected - (double)y[r * n + i]) <= 1e-6);
+            double gate = (double)x[r * 2 * n + i], up = (double)x[r * 2 * n + n + i];
+            assert_true(fabs(gate / (1 + exp(-gate)) * up - (double)gates[r * 2 * n + i]) <= 1e-6);
         }
     }
-    float *gelu = noise((size_t)ROWS * N, 7);
-    sv_gelu(gelu, ROWS, N, NULL);
-    for (size_t i = 0; i < (size_t)ROWS * N; i++) {
+    float *gelu = noise(n_rows * n, 7);
+    sv_gelu(gelu, n_rows, n, NULL);
+    for (size_t i = 0; i < n_rows * n; i++) {
         double v = (double)x[i];
         assert_true(fabs(v * 0.5 * (1 + erf(v / sqrt(2.0))) - (double)gelu[i]) <= 1e-6);
     }
     free(x), free(gates), free(w), free(y), free(gelu);
 }
 
-/* Causal attention over a prefix and own keys, against double loops. */
-static void attention_reads_two_parts(void **state) {
+static void norm_and_gates(void **state) {
     (void)state;
-    enum { QUERIES = 5, DIM = 20, PREFIX = 37, OWN = 40, KEYS = PREFIX + OWN };
-    float *q = noise((size_t)QUERIES * DIM, 1), *k = noise((size_t)KEYS * DIM, 2), *v = noise((size_t)KEYS * DIM, 3);
+    enum { ROWS = 19 };
+    static const size_t sizes[] = {45, 80, 1176, 3420};
+    for (size_t k = 0; k < SV_COUNT(sizes); k++) norm_and_gates_of(ROWS, sizes[k]);
+}
+
+/* Causal attention over a prefix and own keys, against double loops. */
+static void attend_with(size_t dim) {
+    enum { QUERIES = 5, PREFIX = 37, OWN = 40, KEYS = PREFIX + OWN };
+    float *q = noise((size_t)QUERIES * dim, 1), *k = noise((size_t)KEYS * dim, 2), *v = noise((size_t)KEYS * dim, 3);
     sv_attention_part parts[2];
-    float *keys[2], *values[2], out[QUERIES * DIM], *scores = noise((size_t)QUERIES * KEYS, 4);
+    float *keys[2], *values[2], *out = noise(QUERIES * dim, 9), *scores = noise((size_t)QUERIES * KEYS, 4);
     sv_attention a = {.queries = q,
                       .n_queries = QUERIES,
-                      .query_stride = DIM,
-                      .head_dim = DIM,
+                      .query_stride = dim,
+                      .head_dim = dim,
                       .n_visible = KEYS - QUERIES + 1,
                       .visible_step = 1,
                       .scale = 0.7F,
                       .out = out,
-                      .out_stride = DIM,
+                      .out_stride = dim,
                       .scores = scores,
                       .parts = parts,
                       .n_parts = 2};
     for (size_t p = 0; p < 2; p++) {
         size_t n = p ? OWN : PREFIX, first = p ? PREFIX : 0;
-        keys[p] = noise(sv_panel_round(n) * DIM, 5);
-        values[p] = noise(n * sv_panel_round(DIM), 6);
-        sv_pack_transposed(k + first * DIM, DIM, n, DIM, 0, keys[p]);
-        sv_pack_rows(v + first * DIM, DIM, n, DIM, 0, values[p], n * SV_PANEL);
+        keys[p] = noise(sv_panel_round(n) * dim, 5);
+        values[p] = noise(n * sv_panel_round(dim), 6);
+        sv_pack_transposed(k + first * dim, dim, n, dim, 0, keys[p]);
+        sv_pack_rows(v + first * dim, dim, n, dim, 0, values[p], n * SV_PANEL);
         parts[p] = (sv_attention_part){keys[p], values[p], n, n * SV_PANEL};
     }
     sv_attention_run(&a);
@@ -307,17 +311,24 @@ static void attention_reads_two_parts(void **state) {
         double weights[KEYS], sum = 0;
         for (size_t j = 0; j < visible; j++) {
             double dot = 0;
-            for (size_t d = 0; d < DIM; d++) dot += (double)q[i * DIM + d] * (double)k[j * DIM + d];
+            for (size_t d = 0; d < dim; d++) dot += (double)q[i * dim + d] * (double)k[j * dim + d];
             sum += weights[j] = exp(0.7 * dot);
         }
-        for (size_t d = 0; d < DIM; d++) {
+        for (size_t d = 0; d < dim; d++) {
             double expected = 0;
-            for (size_t j = 0; j < visible; j++) expected += weights[j] / sum * (double)v[j * DIM + d];
-            assert_true(fabs(expected - (double)out[i * DIM + d]) <= 1e-6);
+            for (size_t j = 0; j < visible; j++) expected += weights[j] / sum * (double)v[j * dim + d];
+            assert_true(fabs(expected - (double)out[i * dim + d]) <= 1e-6);
         }
     }
     for (size_t p = 0; p < 2; p++) free(keys[p]), free(values[p]);
-    free(q), free(k), free(v), free(scores);
+    free(out), free(q), free(k), free(v), free(scores);
+}
+
+static void attention_reads_two_parts(void **state) {
+    (void)state;
+    attend_with(20);
+    attend_with(80);
+    attend_with(128);
 }
 
 int main(void) {
