@@ -77,24 +77,24 @@ void sv_model_free(sv_model *model);
 /* How a recording is staged. Zero-initialise it: every zero is the default. Strings are borrowed during the call. */
 typedef struct sv_stage_options {
     const char *prompt_path;   /* system prompt, UTF-8; NULL = prompt.txt of the model folder */
-    bool coarse;               /* stage and rules only, no rationale (stage-first models) */
     const char *probabilities; /* where the stage probabilities are read: "forced" (NULL; before any text), "coarse" (by
                                   a short answer to another prompt), "text" (behind the rationale) or "off" */
     const char *coarse_prompt_path; /* its system prompt; NULL = coarse_prompt.txt of the model folder */
     const char *temperature;        /* file of a fitted temperature (eval --fit-temperature), or "off"; NULL =
                                        temperature.json of the model folder when it is there */
-    bool constrained;               /* only answers of the trained form can be written, so that all can be read */
     const char *const *channels;    /* [n_channels] "ROLE=LABEL[-REF]" */
     size_t n_channels;
     const char *montage_path;           /* file of such lines */
     const char *hypnogram_path;         /* a scorer's stages, put beside the answers */
     const char *mains;                  /* "auto" (NULL), "50", "60" or "off" */
-    bool anti_alias;                    /* low-pass before 100 Hz; off = as the published system */
     const char *lights_off, *lights_on; /* clock "HH:MM[:SS]" or "+SECONDS" from the start; bounds of the statistics */
-    int n_threads;                      /* 0 = one per usable core */
-    size_t memory_bytes;                /* what may be allocated beside the weights; fewer epochs are then asked at a
-                                           time; 0 = no limit. Results do not depend on it. */
     const char *cache_folder; /* where what a large model has read of the prompt is kept for the next run; NULL = not */
+    size_t memory_bytes;      /* what may be allocated beside the weights; fewer epochs are then asked at a time; 0 = no
+                                 limit. Results do not depend on it. */
+    int n_threads;            /* 0 = one per usable core */
+    bool coarse;              /* stage and rules only, no rationale (stage-first models) */
+    bool constrained;         /* only answers of the trained form can be written, so that all can be read */
+    bool anti_alias;          /* low-pass before 100 Hz; off = as the published system */
     bool force;               /* replace results of another recording, model or option in the folder */
     /* Called after each epoch, from any thread but never from two at once; NULL = not. */
     void (*progress)(void *context, int n_done, int n_epochs);

@@ -12,7 +12,7 @@ bool sv_cache_sizes(const sv_text_config *c, size_t capacity, size_t *keys, size
 }
 
 sv_status sv_cache_new(const sv_text_config *config, size_t n_tokens, sv_cache *out, sv_error *err) {
-    size_t keys, values;
+    size_t keys = 0, values = 0;
     *out = (sv_cache){.capacity = sv_panel_round(n_tokens)};
     if (sv_cache_sizes(config, out->capacity, &keys, &values)) {
         out->keys = sv_alloc_aligned(keys, sizeof *out->keys);

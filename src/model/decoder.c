@@ -11,8 +11,8 @@ static void tap(const sv_workspace *w, const char *what, int index, const float 
 /* Rotates queries and keys where they stand. */
 static void rotate(sv_workspace *w, size_t n_rows) {
     const sv_text_config *c = &w->model->config.text;
-    size_t head_dim = (size_t)c->head_dim, half = head_dim / 2, n_rotated = (size_t)(c->n_heads + c->n_kv_heads);
-    size_t stride = (size_t)(c->n_heads + 2 * c->n_kv_heads) * head_dim;
+    size_t head_dim = (size_t)c->head_dim, half = head_dim / 2, n_kv = (size_t)c->n_kv_heads;
+    size_t n_rotated = (size_t)c->n_heads + n_kv, stride = (n_rotated + n_kv) * head_dim;
     for (size_t r = 0; r < n_rows; r++) {
         for (size_t h = 0; h < n_rotated; h++) {
             sv_rounded_rotate(w->model->rounding, w->qkv + r * stride + h * head_dim, half, w->cosines + r * half,

@@ -88,7 +88,8 @@ sv_status sv_memory_plan_make(const sv_model_config *c, const sv_memory_request 
     add(&all, r->n_embeddings, embedding.bytes);
     add(&all, 1, r->n_other);
     size_t slots = r->n_slots, left = r->budget > all.bytes ? r->budget - all.bytes : 0;
-    if (r->budget && all.fits) slots = SV_MIN(slots, left / r->n_desks / question.bytes);
+    size_t of_all_desks = SV_MAX(r->n_desks, (size_t)1) * question.bytes;
+    if (r->budget && all.fits) slots = SV_MIN(slots, left / of_all_desks);
     add(&all, SV_MAX(slots, (size_t)1) * r->n_desks, question.bytes);
     if (!all.fits) {
         return sv_fail(err, SV_ERR_MEMORY, "questions of %zu tokens need more memory than any machine has", r->n_own);
