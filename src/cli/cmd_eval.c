@@ -244,8 +244,10 @@ static void print_pooled(const sv_evaluation *e) {
     }
     const sv_calibration *c = &e->calibration;
     if (!c->n) return;
+    const long long n_without = (long long)(e->agreement[SV_UNPARSED_IS_ERROR].n - c->n);
     printf("\nProbabilities of %lld epochs: calibration error (ECE, 15 bins) %.3f, log loss %.3f, Brier score %.3f\n",
            (long long)c->n, c->ece, c->log_loss, c->brier);
+    if (n_without) printf("%lld scored epochs have no probabilities and are left out there\n", n_without);
 }
 
 static void print_header(void) {
@@ -312,6 +314,17 @@ static int parse_options(int argc, char **argv, options *o) {
 }
 
 static void note_fit(run *r) {
+    const long long n_zero = (long long)sv_json_int(r->fit, "n_truth_at_zero", 0);
+    const char *undetermined = sv_json_text(r->fit, "left_out_undetermined", NULL);
+    if (n_zero) {
+        warn(r,
+             "%lld epochs have probability 0 for the scorer's stage (rounded?): no temperature changes them, and "
+             "the fit is without them, so that it may be too low",
+             n_zero);
+    }
+    if (undetermined) {
+        warn(r, "without the recording '%.80s' the others determine no temperature: there is no test", undetermined);
+    }
     warn(r, "the temperature was fitted on these epochs: its figures on them are no test");
     if (!r->origin.model_sha256[0]) {
         warn(r, "files of rows do not say which model and prompt they come from: the temperature will serve any");
@@ -335,7 +348,7 @@ static int run_eval(int argc, char **argv) {
             if (!s) note_shared_groups(o.results[i], n_groups, n_rows, &r);
         }
         if (!s && o.temperature_path) s = sv_fit_temperature(&r.rows, &r.origin, o.temperature_path, &r.fit, &err);
-        if (r.fit) note_fit(&r);
+        if (!s && r.fit) note_fit(&r);
         if (!s) s = print_results(&r, &o, &err);
         exit_status = s ? sv_cli_fail(&sv_cmd_eval, &err) : 0;
     }

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "cli/command.h"
 #include "sleep/calibration.h"
 #include "stage/provenance.h"
 
@@ -99,70 +100,107 @@ static json_t *figures(const columns *c, sv_calibration *of) {
     return json_pack("{s:f,s:f,s:f}", "log_loss", of->log_loss, "ece", of->ece, "brier", of->brier);
 }
 
-/* Every recording by the temperature of the others; *n_recordings of them have anything to judge. */
-static json_t *leave_one_out(columns *c, const sv_result_rows *rows, int *n_recordings) {
+static bool at_bound(double temperature) {
+    return temperature <= SV_TEMPERATURE_LEAST * 1.001 || temperature >= SV_TEMPERATURE_MOST * 0.999;
+}
+
+/* At a bound there is no minimum: what it would make of probabilities (certainties, or nothing) is worth no file. */
+static sv_status check_determined(const columns *c, double temperature, sv_error *err) {
+    size_t n = 0;
+    if (!isnan(temperature) && !at_bound(temperature)) return SV_OK;
+    for (size_t i = 0; i < c->n; i++) n += c->truth[i] != SV_STAGE_NONE;
+    return sv_fail(err, SV_ERR_INPUT, "%zu epochs determine no temperature (%s); give more scored recordings", n,
+                   isnan(temperature) ? "their probabilities are only zeros and equal numbers, which none changes"
+                   : temperature < 1  ? "the most probable stage is right, or as good as right, in all"
+                                      : "the probabilities say nothing about the stages");
+}
+
+static size_t count_shown(const columns *c) {
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++) n += c->shown[i] != SV_STAGE_NONE;
+    return n;
+}
+
+/* Every recording by the temperature of the others, into out->left_out and what is said with it. A recording that the
+ * others determine no temperature for leaves the whole without a figure: with a bound in its place there would be one,
+ * of a temperature that no one could have fitted. */
+static sv_status leave_one_out(columns *c, const sv_result_rows *rows, json_t *out, sv_error *err) {
     sv_calibration of;
     double least = INFINITY, most = 0;
-    *n_recordings = 0;
+    int n_recordings = 0;
+    const char *undetermined = NULL;
     for (int g = 0; g < rows->n_groups; g++) {
+        if (sv_cli_interrupted()) return sv_fail(err, SV_ERR_CANCELLED, "stopped");
         show(c, rows, g, true);
-        size_t n = 0;
-        for (size_t i = 0; i < c->n; i++) n += c->shown[i] != SV_STAGE_NONE;
-        if (n == 0) continue;
-        ++*n_recordings;
+        if (count_shown(c) == 0) continue;
+        n_recordings++;
         show(c, rows, g, false);
-        double temperature = sv_temperature_fit(c->shown, (const double(*)[SV_N_STAGES])c->raw, c->n);
-        if (isnan(temperature)) return NULL;
+        const double temperature = sv_temperature_fit(c->shown, (const double(*)[SV_N_STAGES])c->raw, c->n);
+        if (isnan(temperature) || at_bound(temperature)) {
+            undetermined = rows->groups[g];
+            continue;
+        }
         least = fmin(least, temperature);
         most = fmax(most, temperature);
         show(c, rows, g, true);
         calibrate(c, temperature);
     }
     show(c, rows, -1, true);
-    json_t *out = figures(c, &of);
-    json_object_set_new(out, "least_temperature", json_real(least));
-    json_object_set_new(out, "most_temperature", json_real(most));
-    return out;
+    json_object_set_new(out, "n_recordings", json_integer(n_recordings));
+    json_object_set_new(out, "left_out", json_null());
+    if (n_recordings < 2) return SV_OK;
+    if (undetermined) {
+        json_object_set_new(out, "left_out_undetermined", json_string(undetermined));
+        return SV_OK;
+    }
+    json_t *left_out = figures(c, &of);
+    json_object_set_new(left_out, "least_temperature", json_real(least));
+    json_object_set_new(left_out, "most_temperature", json_real(most));
+    return json_object_set_new(out, "left_out", left_out) ? sv_fail_memory(err, "figures", 0) : SV_OK;
 }
 
-/* At a bound there is no minimum: what it would make of probabilities (certainties, or nothing) is worth no file. */
-static sv_status check_determined(const columns *c, double temperature, sv_error *err) {
-    const bool least = temperature <= SV_TEMPERATURE_LEAST * 1.001;
-    size_t n = 0;
-    if (!least && temperature < SV_TEMPERATURE_MOST * 0.999) return SV_OK;
-    for (size_t i = 0; i < c->n; i++) n += c->truth[i] != SV_STAGE_NONE;
-    return sv_fail(err, SV_ERR_INPUT, "%zu epochs determine no temperature (%s); give more scored recordings", n,
-                   least ? "the most probable stage is right, or as good as right, in all"
-                         : "the probabilities say nothing about the stages");
+/* What is left out of the fit: scored rows without probabilities, and those whose true stage has probability 0. */
+static void count_left_out(const columns *c, const sv_result_rows *rows, json_t *out) {
+    json_int_t n_without = 0, n_zero = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        n_without += rows->rows[i].truth != SV_STAGE_NONE && c->truth[i] == SV_STAGE_NONE;
+        n_zero += c->truth[i] != SV_STAGE_NONE && c->raw[i][c->truth[i]] == 0;
+    }
+    json_object_set_new(out, "n_without_probabilities", json_integer(n_without));
+    json_object_set_new(out, "n_truth_at_zero", json_integer(n_zero));
+}
+
+/* The figures of a temperature: *out for people and --json, *written for its file. */
+static sv_status describe(columns *c, const sv_result_rows *rows, const sv_temperature *t, json_t **out,
+                          json_t **written, sv_error *err) {
+    sv_calibration before, after;
+    *out = json_pack("{s:f,s:s}", "temperature", t->value, "probability_source", t->probability_source);
+    if (!*out) return sv_fail_memory(err, "figures", 0);
+    sv_status s = leave_one_out(c, rows, *out, err);
+    if (s) return s;
+    count_left_out(c, rows, *out);
+    calibrate(c, 1);
+    json_object_set_new(*out, "before", figures(c, &before));
+    calibrate(c, t->value);
+    json_object_set_new(*out, "after", figures(c, &after));
+    json_object_set_new(*out, "n_epochs", json_integer(after.n));
+    *written = json_pack("{s:I,s:O,s:f,s:f,s:f,s:f}", "n_epochs", (json_int_t)after.n, "n_recordings",
+                         json_object_get(*out, "n_recordings"), "nll_before", before.log_loss, "nll_after",
+                         after.log_loss, "ece_before", before.ece, "ece_after", after.ece);
+    return *written ? SV_OK : sv_fail_memory(err, "figures", 0);
 }
 
 sv_status sv_fit_temperature(const sv_result_rows *rows, const sv_temperature *origin, const char *path, json_t **out,
                              sv_error *err) {
     columns c;
     sv_temperature t = *origin;
-    sv_calibration before, after;
-    int n_recordings = 0;
+    json_t *written = NULL;
     *out = NULL;
     sv_status s = make_columns(rows, &c, t.probability_source, err);
     if (!s) t.value = sv_temperature_fit(c.truth, (const double(*)[SV_N_STAGES])c.raw, c.n);
     if (!s) s = check_determined(&c, t.value, err);
-    if (s) {
-        free_columns(&c);
-        return s;
-    }
-    json_t *left_out = leave_one_out(&c, rows, &n_recordings);
-    show(&c, rows, -1, true);
-    calibrate(&c, 1);
-    json_t *uncalibrated = figures(&c, &before);
-    calibrate(&c, t.value);
-    json_t *calibrated = figures(&c, &after);
-    *out = json_pack("{s:f,s:s,s:I,s:i,s:o,s:o,s:o}", "temperature", t.value, "probability_source",
-                     t.probability_source, "n_epochs", (json_int_t)after.n, "n_recordings", n_recordings, "before",
-                     uncalibrated, "after", calibrated, "left_out", left_out ? left_out : json_null());
-    json_t *written = json_pack("{s:I,s:i,s:f,s:f,s:f,s:f}", "n_epochs", (json_int_t)after.n, "n_recordings",
-                                n_recordings, "nll_before", before.log_loss, "nll_after", after.log_loss, "ece_before",
-                                before.ece, "ece_after", after.ece);
-    s = *out && written ? sv_temperature_save(path, &t, written, err) : sv_fail_memory(err, path, 0);
+    if (!s) s = describe(&c, rows, &t, out, &written, err);
+    if (!s) s = sv_temperature_save(path, &t, written, err);
     json_decref(written);
     free_columns(&c);
     return s;
@@ -188,6 +226,10 @@ void sv_fit_print(const json_t *fit, const char *path) {
         puts(
             "The second line is no test: these epochs decided the temperature. The third is one, as far as the\n"
             "recordings are of different people.");
+    } else if (json_object_get(fit, "left_out_undetermined")) {
+        puts(
+            "That is no test: these epochs decided the temperature. There is none: without one of the recordings, the\n"
+            "others determine no temperature.");
     } else {
         puts("That is no test: these epochs decided the temperature. Name two or more recordings for one.");
     }

@@ -12,9 +12,11 @@
 sv_status sv_fit_note_origin(const char *result, bool is_folder, bool first, sv_temperature *origin, sv_error *err);
 
 /* Fits on all rows that have a truth and probabilities, writes the file, and describes what it did: *out (new) with
- * temperature, n_epochs, n_recordings, and log_loss, ece, brier before, after, and - with several recordings -
- * left_out: each recording judged by a temperature fitted on the others. SV_ERR_INPUT when there is nothing to fit, the
- * epochs determine no temperature, or the rows have probabilities of several kinds. */
+ * temperature, n_epochs, n_recordings, n_without_probabilities, n_truth_at_zero (no temperature changes those), and
+ * log_loss, ece, brier before, after, and - with several recordings - left_out: each recording judged by a temperature
+ * fitted on the others; null with left_out_undetermined (a recording) where the others determine none. SV_ERR_INPUT
+ * when there is nothing to fit, the epochs determine no temperature, or the rows have probabilities of several kinds.
+ */
 sv_status sv_fit_temperature(const sv_result_rows *rows, const sv_temperature *origin, const char *path, json_t **out,
                              sv_error *err);
 

@@ -62,8 +62,9 @@ static json_t *convention_to_json(const sv_evaluation *e, sv_unparsed convention
 }
 
 json_t *sv_evaluation_to_json(const sv_evaluation *e) {
-    return json_pack("{sI sI sI so so so}", "n_rows", (json_int_t)e->n_rows, "n_without_truth",
-                     (json_int_t)e->n_without_truth, "n_unparsed", (json_int_t)e->n_unparsed, "unparsed_is_error",
+    return json_pack("{sI sI sI sI so so so}", "n_rows", (json_int_t)e->n_rows, "n_without_truth",
+                     (json_int_t)e->n_without_truth, "n_unparsed", (json_int_t)e->n_unparsed, "n_without_probabilities",
+                     (json_int_t)(e->agreement[SV_UNPARSED_IS_ERROR].n - e->calibration.n), "unparsed_is_error",
                      convention_to_json(e, SV_UNPARSED_IS_ERROR), "unparsed_left_out",
                      convention_to_json(e, SV_UNPARSED_LEFT_OUT), "calibration",
                      e->calibration.n ? sv_calibration_to_json(&e->calibration) : json_null());

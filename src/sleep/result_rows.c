@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "sleep/agreement.h"
 #include "sleep/stages.h"
+#include "sleep/temperature.h"
 
 #define MAX_BYTES ((size_t)1 << 30)
 
@@ -156,6 +157,27 @@ static sv_status read_name(const json_t *row, const char *fallback, sv_result_ro
     return find_group(rows, *name ? name : fallback, &out->group, err);
 }
 
+/* Whose probabilities they are, and what they were before a temperature. */
+static sv_status complete_probabilities(const json_t *value, sv_result_row *row, sv_error *err) {
+    const char *source = sv_json_text(value, "probability_source", "");
+    const json_t *temperature = json_object_get(value, "temperature");
+    if (strlen(source) >= sizeof row->source) {
+        return sv_fail(err, SV_ERR_INPUT, "expected \"probability_source\" of at most %zu bytes, found '%.40s...'",
+                       sizeof row->source - 1, source);
+    }
+    snprintf(row->source, sizeof row->source, "%s", source);
+    if (isnan(row->probabilities[0]) || !isnan(row->raw[0])) return SV_OK;
+    memcpy(row->raw, row->probabilities, sizeof row->raw);
+    if (absent(temperature)) return SV_OK;
+    const double t = json_is_number(temperature) ? json_number_value(temperature) : NAN;
+    if (!(t >= SV_TEMPERATURE_LEAST && t <= SV_TEMPERATURE_MOST)) {
+        return sv_fail(err, SV_ERR_INPUT, "expected \"temperature\" to be a number from %g to %g or null",
+                       SV_TEMPERATURE_LEAST, SV_TEMPERATURE_MOST);
+    }
+    sv_temperature_apply(1 / t, row->raw);
+    return SV_OK;
+}
+
 static sv_status read_row(const json_t *value, const char *fallback, json_t *seen, sv_result_rows *rows,
                           sv_error *err) {
     sv_result_row row;
@@ -167,8 +189,7 @@ static sv_status read_row(const json_t *value, const char *fallback, json_t *see
     if (!s) s = read_stage(value, "pred", "pred_stage", &row.prediction, err);
     if (!s) s = read_probabilities(json_object_get(value, "probabilities"), row.probabilities, err);
     if (!s) s = read_probabilities(json_object_get(value, "raw_probabilities"), row.raw, err);
-    if (!s && isnan(row.raw[0])) memcpy(row.raw, row.probabilities, sizeof row.raw);
-    snprintf(row.source, sizeof row.source, "%s", sv_json_text(value, "probability_source", ""));
+    if (!s) s = complete_probabilities(value, &row, err);
     if (!s) s = read_name(value, fallback, rows, &row, err);
     if (!s) s = read_iou(value, &row, rows, err);
     if (s) return s;

@@ -12,7 +12,7 @@ typedef struct sv_result_row {
     int64_t epoch;                     /* from 0; -1 when the row does not say */
     signed char truth, prediction;     /* sv_stage; SV_STAGE_NONE: no truth, not parsed */
     double probabilities[SV_N_STAGES]; /* all NaN when the row has none */
-    double raw[SV_N_STAGES];           /* before a temperature was applied */
+    double raw[SV_N_STAGES];           /* before a temperature was applied; all NaN without probabilities */
     char source[16];                   /* of the probabilities; "" when the row does not say */
     double rules_iou;                  /* NaN when the row has no true rules */
 } sv_result_row;
@@ -33,7 +33,8 @@ void sv_result_rows_free(sv_result_rows *rows);
 /* Appends the rows of a file: JSON objects one a line, or one JSON array of them. SV_ERR_INPUT names file and line (or
  * row) and the field that is wrong. Fields: label (0..4, null) or stage (name); pred (-1..4) or pred_stage; sub_id, or
  * the part of custom_id before '#', or the file's name; epoch, or the number after '#'; probabilities and
- * raw_probabilities ([5] or by stage name, sum 1), probability_source; gt_applicable_rules and applicable_rules, or
+ * raw_probabilities ([5] or by stage name, sum 1), probability_source, temperature (takes the place of
+ * raw_probabilities: it is undone); gt_applicable_rules and applicable_rules, or
  * rules_iou. Rules of an unparsed row count as an overlap of 0. */
 sv_status sv_result_rows_read(const char *path, sv_result_rows *rows, sv_error *err);
 

@@ -97,6 +97,9 @@ static void broken_rows_are_named(void **state) {
         {"{\"pred\":1,\"probabilities\":[1,-1,0,0,1]}\n", "that of N1 is not"},
         {"{\"pred\":1,\"probabilities\":\"high\"}\n", "that of W is not"},
         {"{\"pred\":1,\"rules_iou\":7}\n", "rules_iou"},
+        {"{\"pred\":1,\"probabilities\":[1,0,0,0,0],\"temperature\":0}\n", "\"temperature\""},
+        {"{\"pred\":1,\"probabilities\":[1,0,0,0,0],\"probability_source\":\"sixteen-letters-\"}\n",
+         "probability_source"},
     };
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         sv_result_rows rows = {0};
@@ -136,6 +139,27 @@ static void rows_are_understood(void **state) {
     assert_true(rows.rows[1].probabilities[SV_STAGE_R] == 0.75);
     assert_int_equal(rows.rows[2].epoch, -1);
     assert_true(fabs(rows.rows[2].rules_iou - 1.0 / 3) < 1e-12);
+    sv_result_rows_free(&rows);
+}
+
+/* Calibrated rows are fitted as the network gave them, by what they hold of it or by undoing the temperature. */
+static void a_temperature_is_taken_back(void **state) {
+    (void)state;
+    sv_result_rows rows = {0};
+    sv_error err;
+    const char *text =
+        "{\"pred\":0,\"epoch\":0,\"probabilities\":[0.5,0.25,0.25,0,0],\"temperature\":0.5}\n"
+        "{\"pred\":0,\"epoch\":1,\"probabilities\":[0.5,0.5,0,0,0],\"raw_probabilities\":[0.9,0.1,0,0,0],"
+        "\"temperature\":9}\n"
+        "{\"pred\":0,\"epoch\":2,\"probabilities\":null,\"probability_source\":null,\"temperature\":0}\n"
+        "{\"pred\":0,\"epoch\":3,\"label\":1,\"probabilities\":[0.5,0.5,0,0,0]}\n";
+    ASSERT_OK(read_text(text, &rows, &err), err);
+    const double root = sqrt(0.5), total = root + 1; /* square roots: 0.7071, 0.5, 0.5 */
+    assert_true(fabs(rows.rows[0].raw[0] - root / total) < 1e-15 && fabs(rows.rows[0].raw[2] - 0.5 / total) < 1e-15);
+    assert_true(rows.rows[0].probabilities[0] == 0.5 && rows.rows[0].raw[4] == 0);
+    assert_true(rows.rows[1].raw[0] == 0.9);
+    assert_true(isnan(rows.rows[2].raw[0]) && isnan(rows.rows[2].probabilities[0])); /* "temperature" of the drawing */
+    assert_true(rows.rows[3].raw[0] == 0.5);
     sv_result_rows_free(&rows);
 }
 
@@ -212,9 +236,10 @@ static int remove_scratch(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(evaluation_of_files), cmocka_unit_test(broken_rows_are_named),
-        cmocka_unit_test(rows_are_understood), cmocka_unit_test(unparsed_counts_as_error),
-        cmocka_unit_test(calibration_by_hand), cmocka_unit_test(statistics_beyond_yasa),
+        cmocka_unit_test(evaluation_of_files),      cmocka_unit_test(broken_rows_are_named),
+        cmocka_unit_test(rows_are_understood),      cmocka_unit_test(a_temperature_is_taken_back),
+        cmocka_unit_test(unparsed_counts_as_error), cmocka_unit_test(calibration_by_hand),
+        cmocka_unit_test(statistics_beyond_yasa),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }
