@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "model/network.h"
 #include "model/tokenizer_check.h"
+#include "tensor/isa.h"
 
 static sv_status make_frequencies(sv_model *m, sv_error *err) {
     const sv_text_config *t = &m->config.text;
@@ -76,6 +77,11 @@ const char *sv_model_folder(const sv_model *model) { return model->folder; }
 const char *sv_model_adapter_folder(const sv_model *model) { return model->adapter_folder; }
 sv_rounding sv_model_rounding(const sv_model *model) { return model->rounding; }
 int64_t sv_model_n_parameters(const sv_model *model) { return model->weights.n_parameters; }
+
+const char *sv_model_arithmetic(void) {
+    return sv_isa_current() == SV_ISA_REF ? "f32" : "f32, fused multiply-add"; /* the same bits on all that fuse */
+}
+
 size_t sv_model_adapter_rank(const sv_model *model) { return model->weights.max_rank; }
 
 void sv_embedding_free(sv_embedding *embedding) {

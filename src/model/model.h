@@ -18,6 +18,8 @@ const char *sv_model_folder(const sv_model *model);
 const char *sv_model_adapter_folder(const sv_model *model); /* NULL when it was loaded without one */
 sv_rounding sv_model_rounding(const sv_model *model);
 int64_t sv_model_n_parameters(const sv_model *model);
+/* How this process computes products: what makes results differ in their last bits between machines. Static storage. */
+const char *sv_model_arithmetic(void);
 size_t sv_model_adapter_rank(const sv_model *model); /* numbers a row of work space needs for an adapter, 0 without */
 
 /* What the decoder sees of one picture. */

@@ -63,9 +63,9 @@ static sv_status describe_model(const sv_model *model, json_t **out, sv_error *e
     json_t *about = adapter
                         ? json_pack("{s:o,s:o}", "name", sv_json_string(sv_path_name(adapter)), "sha256", adapter_files)
                         : json_null();
-    *out = json_pack("{s:o,s:I,s:o,s:o,s:s}", "name", sv_json_string(sv_path_name(folder)), "parameters",
+    *out = json_pack("{s:o,s:I,s:o,s:o,s:s,s:s}", "name", sv_json_string(sv_path_name(folder)), "parameters",
                      (json_int_t)sv_model_n_parameters(model), "sha256", files, "adapter", about, "rounding",
-                     roundings[sv_model_rounding(model)]);
+                     roundings[sv_model_rounding(model)], "arithmetic", sv_model_arithmetic());
     return *out ? SV_OK : sv_fail_memory(err, "provenance", 0);
 }
 
