@@ -51,11 +51,12 @@ def main():
     n_records = (len(samples) - first) // (RATE * RECORD_S)
     limit_uv = math.ceil(max(abs(x) for x in samples))
     scale = 65535 / (2 * limit_uv)
-    changes = [(max(0, onset - start_s), name) for onset, name in stages if name]
+    changes = [(round(max(0, onset - start_s), 2), name) for onset, name in stages if name]
+    changes = [(onset, name) for onset, name in changes if onset < n_records * RECORD_S]
     annotations = {}
     for i, (onset, name) in enumerate(changes):
         end = changes[i + 1][0] if i + 1 < len(changes) else n_records * RECORD_S
-        annotations.setdefault(max(0, min(int(onset), n_records - 1)), []).append((onset, end - onset, name))
+        annotations.setdefault(int(onset), []).append((onset, end - onset, name))
     with open(target, "wb") as out:
         out.write(header(n_records, limit_uv))
         for record in range(n_records):
