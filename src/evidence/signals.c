@@ -6,6 +6,7 @@
 
 #include "base/clones.h"
 #include "base/memory.h"
+#include "psg/biquad.h"
 #include "sleep/events.h"
 
 static const double pi = 3.14159265358979323846;
@@ -144,38 +145,11 @@ sv_role sv_signals_first(const sv_signals *signals, const sv_role *roles, int n_
 
 /* ---- filters */
 
-typedef struct section {
-    double b[3], a[2];
-} section;
-
-/* Second-order Butterworth by the bilinear transform (Oppenheim and Schafer, section 7.1). */
-static section butterworth(double hz, bool high_pass) {
-    double k = tan(pi * hz / SV_NIGHT_RATE_HZ), norm = 1 / (1 + sqrt(2) * k + k * k);
-    double gain = high_pass ? norm : k * k * norm;
-    return (section){.b = {gain, high_pass ? -2 * gain : 2 * gain, gain},
-                     .a = {2 * (k * k - 1) * norm, (1 - sqrt(2) * k + k * k) * norm}};
-}
-
-/* Over x [n], forwards or backwards, from the state that the first sample would have left if it had lasted forever. */
-static void run_section(const section *f, double *x, size_t n, bool backwards) {
-    double first = backwards ? x[n - 1] : x[0];
-    double rest = first * (f->b[0] + f->b[1] + f->b[2]) / (1 + f->a[0] + f->a[1]);
-    double z1 = f->b[2] * first - f->a[1] * rest, z0 = f->b[1] * first - f->a[0] * rest + z1;
-    for (size_t i = 0; i < n; i++) {
-        double *at = backwards ? x + n - 1 - i : x + i, in = *at, y = f->b[0] * in + z0;
-        z0 = f->b[1] * in - f->a[0] * y + z1;
-        z1 = f->b[2] * in - f->a[1] * y;
-        *at = y;
-    }
-}
-
 sv_status sv_band_pass(const double *x, size_t n, double low_hz, double high_hz, float *out, sv_error *err) {
-    section sections[2];
-    int n_sections = 0;
-    bool high_pass = low_hz > 0, low_pass = high_hz < SV_NIGHT_RATE_HZ / 2.0;
+    sv_biquad sections[2 * SV_MAX_SECTIONS];
     if (low_hz >= high_hz) return sv_fail(err, SV_ERR_INTERNAL, "band-pass from %g to %g Hz", low_hz, high_hz);
-    if (high_pass) sections[n_sections++] = butterworth(low_hz, true);
-    if (low_pass) sections[n_sections++] = butterworth(high_hz, false);
+    int n_sections = sv_biquad_butterworth(2, low_hz, SV_NIGHT_RATE_HZ, true, sections);
+    n_sections += sv_biquad_butterworth(2, high_hz, SV_NIGHT_RATE_HZ, false, sections + n_sections);
     if (n == 0) return SV_OK;
     size_t pad = SV_MIN(n - 1, (size_t)SV_NIGHT_RATE_HZ * 10), total;
     double *padded = sv_add_size(n, 2 * pad, &total) ? sv_calloc(total, sizeof *padded) : NULL;
@@ -185,8 +159,8 @@ sv_status sv_band_pass(const double *x, size_t n, double low_hz, double high_hz,
         padded[pad + n + i] = 2 * x[n - 1] - x[n - 2 - i];
     }
     memcpy(padded + pad, x, n * sizeof *x);
-    for (int i = 0; i < n_sections; i++) run_section(&sections[i], padded, total, false);
-    for (int i = n_sections - 1; i >= 0; i--) run_section(&sections[i], padded, total, true);
+    for (int i = 0; i < n_sections; i++) sv_biquad_run(&sections[i], padded, total, false);
+    for (int i = n_sections - 1; i >= 0; i--) sv_biquad_run(&sections[i], padded, total, true);
     for (size_t i = 0; i < n; i++) out[i] = (float)padded[pad + i];
     free(padded);
     return SV_OK;
