@@ -38,7 +38,8 @@ sv_status sv_truth_score(const sv_sim_facts *facts, sv_truth *out, sv_error *err
 void sv_rationale_write(const sv_sim_facts *facts, const sv_truth *truth, int epoch, unsigned roles, uint64_t seed,
                         sv_strbuf *out);
 
-/* {"n_epochs", "epoch_s", "stages": [..], "rules": [[ids]..], "rationales": [..], "events": [..], "subject": {...}} */
+/* {"n_epochs", "epoch_s", "stages": [..], "rules": [[ids]..], "rationales": [..], "events": [..]}. NULL without memory.
+ */
 json_t *sv_truth_to_json(const sv_sim_facts *facts, const sv_truth *truth, unsigned roles, uint64_t seed);
 
 #endif
