@@ -51,12 +51,13 @@ sv_status sv_detect_alpha(const sv_signals *signals, const sv_events *earlier, s
     unsigned char *bad = sv_calloc((size_t)signals->n_s, 1);
     if (!bad) return sv_fail_memory(err, "marks of seconds", (size_t)signals->n_s);
     sv_status s = sv_eeg_mark_bad(signals, role, bad, err);
-    int from = -1; /* of a run */
+    int from = -1, last = -1; /* of a run: its first second, and its last one so far */
     for (int t = 0; t <= signals->n_s && !s; t++) {
         bool on = t < signals->n_s && !bad[t] && has_alpha(signals, role, t);
         if (on && from < 0) from = t;
-        if (on || from < 0) continue;
-        s = add_run(signals, role, from, t, found, err);
+        if (on) last = t;
+        if (from < 0 || (t < signals->n_s && t - last < 2)) continue; /* one second without does not end it */
+        s = add_run(signals, role, from, last + 1, found, err);
         from = -1;
     }
     free(bad);

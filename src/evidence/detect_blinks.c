@@ -1,84 +1,68 @@
 /*
- * detect_blinks.c - blinks: short pulses, in both eyes at once, that reach the forehead.
+ * detect_blinks.c - blinks: short pulses of the eye channels that reach the forehead and not the back of the head.
  *
- * A blink turns the cornea up under the lid: what lies above the eye becomes positive for 0.1-0.4 s, also F4 (Bell's
+ * A blink turns the cornea up under the lid: what lies above the eye becomes positive for 0.2-0.5 s, also F4 (Bell's
  * phenomenon; AASM manual: W.2). With both eye electrodes on one height (Kong and Wilson 1998) LOC and ROC show it in
  * phase; in the manual's first montage LOC lies below the eye and ROC above, and they show it out of phase, as they do
  * a horizontal movement. So it is F4 that tells them apart: it sees much of a blink and next to nothing of a horizontal
- * movement. Without F4 and C4 only pulses in phase can be called blinks.
+ * movement. Without F4 and C4 only pulses in phase in both eyes are called blinks.
  */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "evidence/detectors.h"
-#include "evidence/eyes.h"
+#include "evidence/eeg.h"
 
-enum { TOP = 7, FOOT = 11, REACH = 27 }; /* samples: of the means at the top and at the feet, and between them */
+enum { REACH = 28 }; /* samples from the top to the feet of a pulse */
 
-typedef struct pulse {
-    double left_uv, right_uv; /* height of the top above the foot before and after */
-    double height_uv;         /* above the mean of the two */
-} pulse;
+typedef struct search {
+    size_t n;
+    float *eyes[2], *front, *centre, *back; /* [n] band-passed; NULL: absent */
+    unsigned char *sleep;                   /* [n_s]; NULL without EEG */
+    unsigned roles;                         /* of the eyes */
+} search;
 
-/* means: [0] over TOP, [1] over FOOT samples around each */
-static pulse pulse_at(float *const means[2], size_t i) {
-    double top = (double)means[0][i], before = (double)means[1][i - REACH], after = (double)means[1][i + REACH];
-    return (pulse){.left_uv = top - before, .right_uv = top - after, .height_uv = top - (before + after) / 2};
+static void search_free(search *b) {
+    free(b->eyes[0]);
+    free(b->eyes[1]);
+    free(b->front);
+    free(b->centre);
+    free(b->back);
+    free(b->sleep);
 }
 
-enum { FRONT = 2, CENTRE, BACK, N_MEANS }; /* after the two eyes */
-
-typedef struct blink_search {
-    sv_eyes eyes;
-    float *means[N_MEANS][2];
-} blink_search;
-
-static void end_search(blink_search *search) {
-    for (int c = 0; c < N_MEANS; c++) {
-        free(search->means[c][0]);
-        free(search->means[c][1]);
-    }
-    sv_eyes_free(&search->eyes);
+static sv_status band(const sv_signals *signals, sv_role role, float **out, sv_error *err) {
+    if (!(signals->roles & sv_role_bit(role))) return SV_OK;
+    *out = sv_eeg_band(signals, role, 2, SV_P_blink_low_hz, SV_P_blink_high_hz, err);
+    return *out ? SV_OK : SV_ERR_MEMORY;
 }
 
-static sv_status make_means(blink_search *search, int c, const float *x, size_t n, sv_error *err) {
-    for (int m = 0; m < 2; m++) {
-        float *mean = search->means[c][m] = sv_alloc_aligned(n, sizeof *mean);
-        if (!mean) return sv_fail_memory(err, "blinks", n * sizeof *mean);
-        sv_moving_mean(x, n, m ? FOOT : TOP, mean);
-    }
-    return SV_OK;
+static sv_status mark_sleep(const sv_signals *signals, search *b, sv_error *err) {
+    static const sv_role roles[] = {SV_ROLE_O2, SV_ROLE_C4, SV_ROLE_F4};
+    sv_role role = sv_signals_first(signals, roles, 3);
+    if (role == SV_N_ROLES) return SV_OK;
+    b->sleep = sv_calloc((size_t)signals->n_s, 1);
+    if (!b->sleep) return sv_fail_memory(err, "blinks", (size_t)signals->n_s);
+    return sv_eeg_mark_sleep(signals, role, SV_P_blink_context_s, SV_P_blink_slow_ratio, b->sleep, err);
 }
 
-/* Of a channel behind the front one, to tell blinks from EEG. */
-static sv_status make_means_behind(blink_search *search, int c, const sv_signals *signals, sv_role role,
-                                   sv_error *err) {
-    const double *x = signals->night->samples[role];
-    if (!x) return SV_OK;
-    float *low = sv_alloc_aligned(signals->n, sizeof *low);
-    sv_status s = low ? sv_band_pass(x, signals->n, 2, 0, SV_P_eye_high_hz, low, err)
-                      : sv_fail_memory(err, "blinks", signals->n * sizeof *low);
-    if (!s) s = make_means(search, c, low, signals->n, err);
-    free(low);
+static sv_status search_new(const sv_signals *signals, search *b, sv_error *err) {
+    *b = (search){.n = signals->n, .roles = signals->roles & (sv_role_bit(SV_ROLE_LOC) | sv_role_bit(SV_ROLE_ROC))};
+    sv_status s = band(signals, SV_ROLE_LOC, &b->eyes[0], err);
+    if (!s) s = band(signals, SV_ROLE_ROC, &b->eyes[1], err);
+    if (!s) s = band(signals, SV_ROLE_F4, &b->front, err);
+    if (!s) s = band(signals, SV_ROLE_C4, b->front ? &b->centre : &b->front, err);
+    if (!s) s = band(signals, SV_ROLE_O2, &b->back, err);
+    if (!s) s = mark_sleep(signals, b, err);
     return s;
 }
 
-static sv_status begin_search(const sv_signals *signals, blink_search *search, sv_error *err) {
-    *search = (blink_search){0};
-    sv_status s = sv_eyes_new(signals, &search->eyes, err);
-    if (s || search->eyes.n_eyes == 0) return s;
-    const sv_eyes *eyes = &search->eyes;
-    for (int e = 0; !s && e < eyes->n_eyes; e++) s = make_means(search, e, eyes->eyes[e], eyes->n, err);
-    if (!s && eyes->front) s = make_means(search, FRONT, eyes->front, eyes->n, err);
-    /* C4 is behind F4 only, not behind itself */
-    if (!s && signals->night->samples[SV_ROLE_F4]) s = make_means_behind(search, CENTRE, signals, SV_ROLE_C4, err);
-    if (!s) s = make_means_behind(search, BACK, signals, SV_ROLE_O2, err);
-    if (s) end_search(search);
-    return s;
+/* Of the top at i over the mean of the feet. */
+static double height(const float *x, size_t i) {
+    return (double)x[i] - ((double)x[i - REACH] + (double)x[i + REACH]) / 2;
 }
 
-/* Correlation of two channels around a sample. */
 static double correlation(const float *x, const float *y, size_t from, size_t to) {
     double sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0, n = (double)(to - from);
     for (size_t i = from; i < to; i++) {
@@ -93,99 +77,71 @@ static double correlation(const float *x, const float *y, size_t from, size_t to
     return xx > 0 && yy > 0 ? (sxy - sx * sy / n) / sqrt(xx * yy) : 0;
 }
 
-static bool is_symmetric(pulse p) {
-    return p.left_uv * p.right_uv > 0 &&
-           fmin(fabs(p.left_uv), fabs(p.right_uv)) >= SV_P_blink_symmetry * fmax(fabs(p.left_uv), fabs(p.right_uv));
+/* Stretch around i in which the pulse is above half its height. */
+static void half(const float *x, size_t i, size_t *from, size_t *to) {
+    double limit = (double)x[i] - height(x, i) / 2;
+    *from = *to = i;
+    while (*from > i - REACH && (double)x[*from] > limit) (*from)--;
+    while (*to < i + REACH && (double)x[*to] > limit) (*to)++;
 }
 
-/* EEG reaches back over the head, a blink does not. */
-static bool is_frontal(const blink_search *search, double front_uv, size_t i) {
-    static const struct {
-        int channel;
-        double share;
-    } limits[] = {{CENTRE, SV_P_blink_central_share}, {BACK, SV_P_blink_occipital_share}};
-    for (size_t k = 0; k < SV_COUNT(limits); k++) {
-        float *const *means = search->means[limits[k].channel];
-        if (means[0] && pulse_at(means, i).height_uv > limits[k].share * front_uv) return false;
+static bool is_pulse(const float *x, size_t i, double least_uv) {
+    double h = height(x, i), left = (double)x[i] - (double)x[i - REACH], right = (double)x[i] - (double)x[i + REACH];
+    size_t from, to;
+    if (h < least_uv || fmin(left, right) < SV_P_blink_symmetry * fmax(left, right)) return false;
+    half(x, i, &from, &to);
+    double width_s = (double)(to - from) / SV_NIGHT_RATE_HZ;
+    return width_s >= SV_P_blink_min_s && width_s <= SV_P_blink_max_s;
+}
+
+static bool in_front(const search *b, size_t i) {
+    double front = height(b->front, i), eye = 0, r = 0;
+    if (!is_pulse(b->front, i, b->centre ? SV_P_blink_uv : SV_P_blink_uv * SV_P_blink_central_weight)) return false;
+    for (int e = 0; e < 2; e++) {
+        if (!b->eyes[e]) continue;
+        eye = fmax(eye, fabs(height(b->eyes[e], i)));
+        r = fmax(r, fabs(correlation(b->front, b->eyes[e], i - REACH, i + REACH)));
     }
-    return true;
+    if (eye < SV_P_blink_eye_share * front || r < SV_P_blink_r) return false;
+    if (b->centre && height(b->centre, i) > SV_P_blink_central_share * front) return false;
+    return !b->back || height(b->back, i) <= SV_P_blink_occipital_share * front;
 }
 
-/* Does the front see the pulse of eye `e` as it sees a blink? */
-static bool front_agrees(const blink_search *search, int e, pulse eye, pulse front, size_t i) {
-    const sv_eyes *eyes = &search->eyes;
-    double share = front.height_uv / fabs(eye.height_uv) / eyes->front_weight;
-    if (share < SV_P_blink_front_share || share > SV_P_blink_front_limit) return false;
-    double r = correlation(eyes->eyes[e], eyes->front, i - REACH, i + REACH);
-    return (eye.height_uv > 0 ? r : -r) >= SV_P_blink_front_r && is_frontal(search, front.height_uv, i);
+static bool in_both_eyes(const search *b, size_t i) {
+    return b->eyes[0] && b->eyes[1] && is_pulse(b->eyes[0], i, SV_P_blink_uv) &&
+           height(b->eyes[1], i) >= SV_P_blink_eyes_share * height(b->eyes[0], i);
 }
 
-static bool is_blink(const blink_search *search, int e, size_t i) {
-    pulse eye = pulse_at(search->means[e], i);
-    if (fabs(eye.height_uv) < SV_P_blink_uv) return false;
-    if (search->eyes.front) {
-        pulse front = pulse_at(search->means[FRONT], i);
-        return (is_symmetric(eye) || is_symmetric(front)) && front_agrees(search, e, eye, front, i);
-    }
-    if (!is_symmetric(eye) || search->eyes.n_eyes < 2 || eye.height_uv < 0) return false;
-    return pulse_at(search->means[1 - e], i).height_uv >= SV_P_blink_eyes_share * eye.height_uv;
-}
-
-/* The stretch around the top in which the eye stands above a tenth of the pulse. */
-static sv_event blink_event(const blink_search *search, int e, size_t i) {
-    const sv_eyes *eyes = &search->eyes;
-    pulse p = pulse_at(search->means[e], i);
-    double sign = p.height_uv > 0 ? 1 : -1, top = (double)search->means[e][0][i];
-    size_t from = i, to = i;
-    while (from > i - REACH && sign * (top - (double)eyes->eyes[e][from]) < 0.9 * sign * p.left_uv) from--;
-    while (to < i + REACH && sign * (top - (double)eyes->eyes[e][to]) < 0.9 * sign * p.right_uv) to++;
-    unsigned roles = 0;
-    for (int k = 0; k < eyes->n_eyes; k++) roles |= sv_role_bit(eyes->roles[k]);
+static sv_event event_of(const search *b, const float *x, size_t i) {
+    size_t from, to;
+    double uv = 0;
+    half(x, i, &from, &to);
+    for (int e = 0; e < 2; e++) uv = b->eyes[e] ? fmax(uv, fabs(height(b->eyes[e], i))) : uv;
+    double width_s = (double)(to - from) / SV_NIGHT_RATE_HZ; /* of a bell: it is seen over twice that */
+    double middle_s = (double)(from + to) / 2 / SV_NIGHT_RATE_HZ;
     return (sv_event){.kind = SV_EVENT_BLINK,
-                      .roles = roles,
-                      .onset_s = (double)from / SV_NIGHT_RATE_HZ,
-                      .duration_s = (double)(to - from) / SV_NIGHT_RATE_HZ,
+                      .roles = b->roles,
+                      .onset_s = middle_s - width_s,
+                      .duration_s = 2 * width_s,
                       .frequency_hz = NAN,
-                      .amplitude_uv = fabs(p.height_uv)};
-}
-
-/* The eye with the larger pulse, and its height. */
-static int larger_eye(const blink_search *search, size_t i, double *height_uv) {
-    int best = 0;
-    *height_uv = -1;
-    for (int e = 0; e < search->eyes.n_eyes; e++) {
-        double height = fabs(pulse_at(search->means[e], i).height_uv);
-        if (height > *height_uv) {
-            *height_uv = height;
-            best = e;
-        }
-    }
-    return best;
+                      .amplitude_uv = uv};
 }
 
 sv_status sv_detect_blinks(const sv_signals *signals, const sv_events *earlier, sv_events *found, sv_error *err) {
+    search b;
     (void)earlier;
-    blink_search search;
-    sv_status s = begin_search(signals, &search, err);
-    if (s) return s;
-    size_t n = search.eyes.n_eyes ? search.eyes.n : 0, top = 0;
-    double highest = 0; /* of the run of samples above the limit */
-    for (size_t i = REACH; !s && i + REACH < n; i++) {
-        double height;
-        larger_eye(&search, i, &height);
-        if (height >= SV_P_blink_uv && height > highest) {
-            highest = height;
-            top = i;
-        }
-        if (highest > 0 && i - top >= REACH / 2) { /* nothing higher came */
-            int e = larger_eye(&search, top, &height);
-            if (is_blink(&search, e, top)) {
-                sv_event event = blink_event(&search, e, top);
-                s = sv_events_add(found, &event, err);
-            }
-            highest = 0;
-        }
+    if (!(signals->roles & (sv_role_bit(SV_ROLE_LOC) | sv_role_bit(SV_ROLE_ROC)))) return SV_OK;
+    sv_status s = search_new(signals, &b, err);
+    const float *x = b.front ? b.front : b.eyes[0];
+    size_t free_from = REACH;
+    for (size_t i = REACH; x && !s && i + REACH < b.n; i++) {
+        if (i < free_from || x[i] <= x[i - 1] || x[i] < x[i + 1]) continue;
+        if (b.sleep && b.sleep[i / SV_NIGHT_RATE_HZ]) continue;
+        if (!(b.front ? in_front(&b, i) : in_both_eyes(&b, i))) continue;
+        free_from = i + REACH;
+        sv_event event = event_of(&b, x, i);
+        s = sv_events_add(found, &event, err);
     }
-    end_search(&search);
+    search_free(&b);
     return s;
 }

@@ -58,15 +58,27 @@ static sv_status jump(sv_studio *studio, sv_draw *d, double at_s, double uv, dou
     return sv_studio_note(studio, SV_EVENT_REM, at_s, fmin(fmax(length_s, 0.3), 1), NAN, fabs(uv), seen, err);
 }
 
-/* Saccades of the waking eye. */
+/* Is there a blink within half a second, among the first n events? *next: the first one not yet passed; blinks are in
+ * order of time. */
+static bool blinks_at(const sv_events *events, size_t n, double at_s, size_t *next) {
+    while (*next < n && (events->items[*next].kind != SV_EVENT_BLINK ||
+                         events->items[*next].onset_s + events->items[*next].duration_s < at_s - 0.5)) {
+        (*next)++;
+    }
+    return *next < n && events->items[*next].onset_s < at_s + 0.5;
+}
+
+/* Saccades of the waking eye; one that a blink hides is not made. */
 static sv_status saccades(sv_studio *studio, sv_error *err) {
     sv_draw d = sv_draw_stream(studio->seed, SV_DRAW_SACCADES);
     double per_min = sv_draw_uniform(&d, 12, 40), at_s, free_s = -9;
+    size_t next = 0, n_before = studio->events->n;
     sv_status s = SV_OK;
     for (int t = 0; t < studio->n_s && !s; t++) {
         bool wake = studio->course->state[t] == SV_STAGE_W;
         double rate = studio->course->eyes_open[t] ? per_min / 60 : wake ? 1.5 / 60 : 0;
         if (!sv_studio_happens(&d, rate, t, &at_s) || at_s < free_s) continue;
+        if (blinks_at(studio->events, n_before, at_s, &next)) continue;
         double uv = sv_draw_sign(&d) * sv_draw_log_normal(&d, 70, 0.5) * studio->subject->eye_gain;
         double hold_s = sv_draw_uniform(&d, 0.15, 1.6);
         free_s = at_s + hold_s + 0.35; /* an eye looks at one thing at a time */

@@ -166,7 +166,7 @@ static void draw_chin(sv_sim_subject *s, sv_draw *d) {
 static void draw_recorder(sv_sim_subject *s, sv_draw *d) {
     bool ecg = sv_draw_chance(d, 0.35), sweats = sv_draw_chance(d, 0.18), low_pass = sv_draw_chance(d, 0.55);
     s->muscle_uv = sv_draw_log_normal(d, 2.3, 0.55);
-    s->drift_uv = sv_draw_log_normal(d, 7, 0.8);
+    s->drift_uv = sv_draw_log_normal(d, 7, 0.5);
     s->floor_uv = sv_draw_log_normal(d, 0.6, 0.5);
     s->mains_hz = sv_draw_chance(d, 0.5) ? 50 : 60;
     s->mains_eeg_uv = sv_draw_log_normal(d, 0.5, 1);
