@@ -22,7 +22,7 @@ typedef struct scene {
     const sv_sim_facts *facts;
     int epoch;
     unsigned roles;
-    sv_stage stage, before;
+    sv_stage stage;
     unsigned rules;
     sv_sim_sight seen, whole; /* in `roles`; in all channels: what is not told must not be called absent */
     bool hidden;              /* more than half by a movement */
@@ -212,9 +212,7 @@ static void give_slow_waves(scene *c) {
     tell(c, measured ? SV_FACT_BY_SLOW_WAVES : SV_FACT_BY_SLOW_WAVES_LEFT, DECIDES, (sv_sim_numbers){0});
 }
 
-static void give_slow_lost(scene *c) {
-    if (c->before == SV_STAGE_N3) tell(c, SV_FACT_BY_SLOW_LOST, DECIDES, (sv_sim_numbers){0});
-}
+static void give_slow_lost(scene *c) { tell(c, SV_FACT_BY_SLOW_LOST, DECIDES, (sv_sim_numbers){0}); }
 
 static void give_alpha(scene *c) {
     if (c->seen.alpha_s > HALF_S) tell(c, SV_FACT_BY_ALPHA, DECIDES, (sv_sim_numbers){0});
@@ -288,6 +286,7 @@ static void choose(scene *c) {
     for (int i = 0; i < c->n; i++) c->notes[i].told = !sv_draw_chance(&c->draw, omitted[c->notes[i].why]);
     while (n_told(c) > MAX_SENTENCES) c->notes[least(c, true, DECIDES)].told = false;
     for (int i; n_told(c) < MIN_SENTENCES && (i = least(c, false, HELPS)) >= 0;) c->notes[i].told = true;
+    if (n_told(c) == 0) tell(c, SV_FACT_NOTHING_DISTINCT, DECIDES, (sv_sim_numbers){0});
     if (n_told(c) < MIN_SENTENCES) tell(c, SV_FACT_LITTLE_TO_SEE, DECIDES, (sv_sim_numbers){0});
 }
 
@@ -330,7 +329,6 @@ void sv_rationale_write(const sv_sim_facts *facts, const sv_truth *truth, int ep
                .epoch = epoch,
                .roles = roles,
                .stage = (sv_stage)truth->stages[epoch],
-               .before = epoch > 0 ? (sv_stage)truth->stages[epoch - 1] : SV_STAGE_NONE,
                .rules = truth->rules[epoch],
                .draw = sv_draw_stream(seed, SV_DRAW_RATIONALES)};
     c.draw.block = (uint64_t)epoch << 8; /* more than an epoch can use up */

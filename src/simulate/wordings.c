@@ -71,7 +71,7 @@ int sv_fact_wordings(sv_sim_fact fact, const sv_sim_frame *frame) {
 }
 
 static void put_count(sv_strbuf *out, double n) {
-    static const char *const words[] = {"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"};
+    static const char *const words[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"};
     if (n >= 0 && n < (double)SV_COUNT(words))
         sv_strbuf_puts(out, words[(int)n]);
     else
