@@ -57,7 +57,7 @@ static sv_status make_means_behind(blink_search *search, int c, const sv_signals
     const double *x = signals->night->samples[role];
     if (!x) return SV_OK;
     float *low = sv_alloc_aligned(signals->n, sizeof *low);
-    sv_status s = low ? sv_band_pass(x, signals->n, 0, SV_P_eye_high_hz, low, err)
+    sv_status s = low ? sv_band_pass(x, signals->n, 2, 0, SV_P_eye_high_hz, low, err)
                       : sv_fail_memory(err, "blinks", signals->n * sizeof *low);
     if (!s) s = make_means(search, c, low, signals->n, err);
     free(low);

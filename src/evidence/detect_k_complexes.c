@@ -1,131 +1,168 @@
 /*
- * detect_k_complexes.c - K-complexes: a large sharp negative wave followed at once by a positive one, of half a second or
- * more, that stands out from what is around it (AASM manual), in frontal and central channels alike. Rules on amplitudes
- * and durations of the two half waves as in Bremer, Smith, Karacan (IEEE Trans Biomed Eng 1970).
+ * detect_k_complexes.c - K-complexes: a sharp negative wave followed at once by a positive one that stands out from
+ * what is around it (AASM manual). Candidates are troughs with the crest after them (half-wave rules: Bremer, Smith,
+ * Karacan 1970); they must resemble a model wave (matched filter: Woertz et al. 2004) and be no part of a train of slow
+ * waves.
  */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "evidence/detectors.h"
 #include "evidence/eeg.h"
 
-/* The waves near `i` other than it, by their largest amplitude. */
-static double largest_neighbour(const sv_waves *waves, size_t i) {
-    const sv_wave *own = &waves->items[i];
-    size_t reach = (size_t)(SV_P_k_complex_apart_s * SV_NIGHT_RATE_HZ);
-    float largest = 0;
-    for (size_t k = i; k-- > 0 && waves->items[k].to + reach > own->from;) {
-        largest = SV_MAX(largest, sv_wave_uv(&waves->items[k]));
+enum { BEFORE = 60, AFTER = 130, MODEL = BEFORE + AFTER, REACH = 600, APART = 60, MODELS = 3 };
+
+typedef struct candidate {
+    size_t trough, crest;
+    float uv;
+} candidate;
+
+typedef struct search {
+    unsigned roles;
+    float *x;                   /* [n] mean of the channels, band-passed */
+    unsigned char *bad, *sleep; /* [n_s] */
+    candidate *candidates;
+    size_t n, capacity;
+    float models[MODELS][MODEL]; /* mean 0, norm 1; short, medium, long */
+} search;
+
+static double bell(double t, double sigma) { return exp(-0.5 * (t / sigma) * (t / sigma)); }
+
+/* Negative wave of some 0.2 s at half depth, positive one of 0.35 s a third of a second later. */
+static void make_models(search *k) {
+    static const double stretch[MODELS] = {0.85, 1.05, 1.25};
+    for (int m = 0; m < MODELS; m++) {
+        double mean = 0, norm = 0, y[MODEL];
+        for (int i = 0; i < MODEL; i++) {
+            double t = (i - BEFORE) / (double)SV_NIGHT_RATE_HZ / stretch[m];
+            y[i] = -bell(t, 0.085) + 0.86 * bell(t - 0.36, 0.15);
+            mean += y[i] / MODEL;
+        }
+        for (int i = 0; i < MODEL; i++) norm += (y[i] - mean) * (y[i] - mean);
+        for (int i = 0; i < MODEL; i++) k->models[m][i] = (float)((y[i] - mean) / sqrt(norm));
     }
-    for (size_t k = i + 1; k < waves->n && waves->items[k].from < own->to + reach; k++) {
-        largest = SV_MAX(largest, sv_wave_uv(&waves->items[k]));
+}
+
+/* Largest correlation with the models; x: MODEL samples. */
+static double likeness(const search *k, const float *x) {
+    double mean = 0, norm = 0, best = -1;
+    for (int i = 0; i < MODEL; i++) mean += (double)x[i] / MODEL;
+    for (int i = 0; i < MODEL; i++) norm += ((double)x[i] - mean) * ((double)x[i] - mean);
+    for (int m = 0; m < MODELS; m++) {
+        double dot = 0;
+        for (int i = 0; i < MODEL; i++) dot += (double)k->models[m][i] * (double)x[i];
+        best = fmax(best, norm > 0 ? dot / sqrt(norm) : 0);
     }
-    return (double)largest;
+    return best;
 }
 
-/* Samples around the trough that are below half its depth. */
-static size_t width_at_half(const float *x, size_t n, size_t trough) {
-    size_t from = trough, to = trough;
-    while (from > 0 && x[from - 1] < x[trough] / 2) from--;
-    while (to + 1 < n && x[to + 1] < x[trough] / 2) to++;
-    return to - from + 1;
-}
-
-static bool has_shape(const float *x, size_t n, const sv_wave *w) {
-    double uv = (double)sv_wave_uv(w), fall_s = (double)(w->crest - w->trough) / SV_NIGHT_RATE_HZ;
-    double sharp_s = (double)width_at_half(x, n, w->trough) / SV_NIGHT_RATE_HZ;
-    return uv >= SV_P_k_complex_uv && -(double)w->low_uv >= SV_P_k_complex_negative_share * uv &&
-           (double)w->high_uv >= SV_P_k_complex_positive_share * uv && w->crest > w->trough &&
-           fall_s <= SV_P_k_complex_rise_s && sharp_s <= SV_P_k_complex_sharp_s;
-}
-
-typedef struct channel {
-    sv_role role;
-    float *x;
-    unsigned char *bad;
-    float *alpha, *total; /* [n_s] */
-    sv_waves waves;
-} channel;
-
-static sv_status channel_new(const sv_signals *signals, sv_role role, channel *c, sv_error *err) {
-    *c = (channel){.role = role};
-    c->bad = sv_calloc((size_t)signals->n_s, 1);
-    if (!c->bad) return sv_fail_memory(err, "marks of seconds", (size_t)signals->n_s);
-    c->x = sv_eeg_band(signals, role, SV_P_k_complex_low_hz, SV_P_k_complex_high_hz, err);
-    if (!c->x) return SV_ERR_MEMORY;
-    sv_status s = sv_eeg_mark_bad(signals, role, c->bad, err);
-    if (!s) s = sv_waves_find(c->x, signals->n, SV_P_k_complex_min_s, SV_P_k_complex_max_s, &c->waves, err);
-    return s;
-}
-
-static void channel_free(channel *c) {
-    free(c->x);
-    free(c->bad);
-    free(c->waves.items);
-}
-
-/* A body or eye movement found before, where a large wave proves nothing. */
-static bool is_disturbed(const sv_signals *signals, const sv_events *earlier, double from_s, double to_s) {
-    (void)signals;
-    return sv_events_cover_s(earlier, SV_EVENT_BODY_MOVEMENT, 0, from_s, to_s) > 0 ||
-           sv_events_cover_s(earlier, SV_EVENT_BLINK, 0, from_s, to_s) > 0;
-}
-
-/* NREM context: slow power over fast power around it. */
-static bool in_sleep(const sv_signals *signals, sv_role role, size_t at) {
-    int second = (int)(at / SV_NIGHT_RATE_HZ), reach = (int)(SV_P_spindle_baseline_s / 2);
-    double slow = 0, fast = 0;
-    for (int s = SV_MAX(0, second - reach); s <= SV_MIN(signals->n_s - 1, second + reach); s++) {
-        slow += sv_signals_power(signals, role, s, 0.5, 8);
-        fast += sv_signals_power(signals, role, s, 16, 30);
+static sv_status find_candidates(search *k, size_t n, sv_error *err) {
+    size_t from = (size_t)(SV_P_k_complex_fall_min_s * SV_NIGHT_RATE_HZ),
+           to = (size_t)(SV_P_k_complex_fall_max_s * SV_NIGHT_RATE_HZ);
+    for (size_t i = 1; i + to < n; i++) {
+        if (k->x[i] >= 0 || k->x[i] >= k->x[i - 1] || k->x[i] > k->x[i + 1]) continue;
+        size_t crest = i + from;
+        for (size_t j = i + from; j < i + to; j++) crest = k->x[j] > k->x[crest] ? j : crest;
+        float uv = k->x[crest] - k->x[i];
+        if ((double)uv < SV_P_k_complex_uv / 2) continue;
+        if (!sv_grow(&k->candidates, k->n, &k->capacity, sizeof *k->candidates)) {
+            return sv_fail_memory(err, "K-complexes", k->n * sizeof *k->candidates);
+        }
+        k->candidates[k->n++] = (candidate){i, crest, uv};
     }
-    return slow >= pow(10, SV_P_k_complex_slow_ratio) * fast;
+    return SV_OK;
 }
 
-/* The other channel must go along: at least a share of the swing from this trough to this crest. */
-static bool agrees(const channel *other, const sv_wave *w) {
-    if (!other) return true;
-    double swing = (double)other->x[w->crest] - (double)other->x[w->trough];
-    return swing >= SV_P_k_complex_agreement * (double)sv_wave_uv(w);
-}
-
-static sv_status find_in(const sv_signals *signals, const sv_events *earlier, const channel *c, const channel *other,
-                         sv_events *found, sv_error *err) {
-    sv_status s = SV_OK;
-    for (size_t i = 0; !s && i < c->waves.n; i++) {
-        const sv_wave *w = &c->waves.items[i];
-        double onset_s = (double)w->from / SV_NIGHT_RATE_HZ, end_s = (double)w->to / SV_NIGHT_RATE_HZ;
-        if (!has_shape(c->x, signals->n, w) || !agrees(other, w)) continue;
-        if (largest_neighbour(&c->waves, i) > SV_P_k_complex_contrast * (double)sv_wave_uv(w)) continue;
-        if (c->bad[w->trough / SV_NIGHT_RATE_HZ] || c->bad[w->crest / SV_NIGHT_RATE_HZ]) continue;
-        if (!in_sleep(signals, c->role, w->trough) || is_disturbed(signals, earlier, onset_s, end_s)) continue;
-        sv_event event = {.kind = SV_EVENT_K_COMPLEX,
-                          .roles = sv_role_bit(c->role) | (other ? sv_role_bit(other->role) : 0),
-                          .onset_s = onset_s,
-                          .duration_s = end_s - onset_s,
-                          .frequency_hz = NAN,
-                          .amplitude_uv = (double)sv_wave_uv(w)};
-        s = sv_events_add(found, &event, err);
+/* Size of the second largest other candidate near the i-th. */
+static double rival(const search *k, size_t i) {
+    const candidate *own = &k->candidates[i];
+    double first = 0, second = 0;
+    size_t from = i;
+    while (from > 0 && k->candidates[from - 1].trough + REACH > own->trough) from--;
+    for (size_t j = from; j < k->n && k->candidates[j].trough < own->trough + REACH; j++) {
+        size_t a = k->candidates[j].trough, distance = a > own->trough ? a - own->trough : own->trough - a;
+        double uv = (double)k->candidates[j].uv;
+        if (distance <= APART) continue;
+        second = fmax(second, fmin(first, uv));
+        first = fmax(first, uv);
     }
-    return s;
+    return second;
+}
+
+static bool is_k_complex(const search *k, size_t n, size_t i) {
+    const candidate *c = &k->candidates[i];
+    double uv = (double)c->uv;
+    if (uv < SV_P_k_complex_uv || c->trough < 200 || c->crest + 210 > n || c->trough + AFTER > n) return false;
+    size_t second = c->trough / SV_NIGHT_RATE_HZ;
+    if (k->bad[second] || k->bad[c->crest / SV_NIGHT_RATE_HZ] || !k->sleep[second]) return false;
+    return sv_eeg_range(k->x, c->trough - 200, c->trough - 40) <= SV_P_k_complex_before * uv &&
+           sv_eeg_range(k->x, c->crest + 50, c->crest + 210) <= SV_P_k_complex_after * uv &&
+           rival(k, i) <= SV_P_k_complex_rival * uv &&
+           likeness(k, k->x + c->trough - BEFORE) >= SV_P_k_complex_likeness;
+}
+
+static sv_event event_of(const search *k, size_t n, const candidate *c) {
+    size_t from = c->trough, to = c->crest;
+    while (from > 0 && k->x[from] < 0) from--;
+    while (to < n && k->x[to] > 0) to++;
+    double duration_s = (double)(to - from) / SV_NIGHT_RATE_HZ;
+    return (sv_event){.kind = SV_EVENT_K_COMPLEX,
+                      .roles = k->roles,
+                      .onset_s = (double)from / SV_NIGHT_RATE_HZ,
+                      .duration_s = duration_s,
+                      .frequency_hz = 1 / duration_s,
+                      .amplitude_uv = (double)c->uv};
+}
+
+static void search_free(search *k) {
+    free(k->x);
+    free(k->bad);
+    free(k->sleep);
+    free(k->candidates);
+}
+
+/* Mean of F4 and C4, or O2 alone: K-complexes are seen in all, most noise is not. */
+static sv_status search_new(const sv_signals *signals, search *k, sv_error *err) {
+    static const sv_role roles[] = {SV_ROLE_F4, SV_ROLE_C4, SV_ROLE_O2};
+    size_t n_s = (size_t)signals->n_s;
+    sv_role first = sv_signals_first(signals, roles, 3);
+    int n = 0;
+    k->x = sv_calloc(signals->n, sizeof *k->x);
+    k->bad = sv_calloc(n_s, 1);
+    k->sleep = sv_calloc(n_s, 1);
+    if (!k->x || !k->bad || !k->sleep) return sv_fail_memory(err, "K-complexes", signals->n * sizeof *k->x);
+    for (size_t r = 0; r < SV_COUNT(roles); r++) {
+        if (!(signals->roles & sv_role_bit(roles[r])) || (roles[r] == SV_ROLE_O2 && n)) continue;
+        float *band = sv_eeg_band(signals, roles[r], 2, SV_P_k_complex_low_hz, SV_P_k_complex_high_hz, err);
+        if (!band) return SV_ERR_MEMORY;
+        for (size_t i = 0; i < signals->n; i++) k->x[i] += band[i];
+        free(band);
+        k->roles |= sv_role_bit(roles[r]);
+        n++;
+    }
+    for (size_t i = 0; i < signals->n; i++) k->x[i] /= (float)n;
+    sv_status s = sv_eeg_mark_bad(signals, first, k->bad, err);
+    if (s) return s;
+    return sv_eeg_mark_sleep(signals, first, SV_P_k_complex_context_s, SV_P_k_complex_slow_ratio, k->sleep, err);
 }
 
 sv_status sv_detect_k_complexes(const sv_signals *signals, const sv_events *earlier, sv_events *found, sv_error *err) {
-    static const sv_role roles[] = {SV_ROLE_F4, SV_ROLE_C4, SV_ROLE_O2};
-    channel channels[2] = {0};
-    int n = 0;
-    sv_status s = SV_OK;
-    size_t first = found->n;
-    for (size_t i = 0; !s && i < SV_COUNT(roles); i++) {
-        if (!(signals->roles & sv_role_bit(roles[i])) || n == 2 || (roles[i] == SV_ROLE_O2 && n)) continue;
-        s = channel_new(signals, roles[i], &channels[n++], err);
+    const unsigned eeg = sv_role_bit(SV_ROLE_F4) | sv_role_bit(SV_ROLE_C4) | sv_role_bit(SV_ROLE_O2);
+    search k = {0};
+    if (!(signals->roles & eeg) || signals->n == 0) return SV_OK;
+    sv_status s = search_new(signals, &k, err);
+    size_t free_from = 0;
+    make_models(&k);
+    if (!s) s = find_candidates(&k, signals->n, err);
+    for (size_t i = 0; i < k.n && !s; i++) {
+        if (k.candidates[i].trough < free_from || !is_k_complex(&k, signals->n, i)) continue;
+        sv_event event = event_of(&k, signals->n, &k.candidates[i]);
+        free_from = k.candidates[i].crest;
+        double end_s = event.onset_s + event.duration_s;
+        if (sv_events_cover_s(earlier, SV_EVENT_BODY_MOVEMENT, 0, event.onset_s, end_s) > 0) continue;
+        s = sv_events_add(found, &event, err);
     }
-    for (int i = 0; !s && i < n; i++) {
-        s = find_in(signals, earlier, &channels[i], n == 2 ? &channels[1 - i] : NULL, found, err);
-    }
-    if (!s) sv_eeg_merge_channels(found, first);
-    for (int i = 0; i < n; i++) channel_free(&channels[i]);
+    search_free(&k);
     return s;
 }

@@ -7,13 +7,13 @@
 #include "base/memory.h"
 #include "evidence/detectors.h"
 
-float *sv_eeg_band(const sv_signals *signals, sv_role role, double low_hz, double high_hz, sv_error *err) {
+float *sv_eeg_band(const sv_signals *signals, sv_role role, int order, double low_hz, double high_hz, sv_error *err) {
     float *out = sv_calloc(signals->n, sizeof *out);
     if (!out) {
         sv_fail_memory(err, "filtered channel", signals->n * sizeof *out);
         return NULL;
     }
-    if (sv_band_pass(signals->night->samples[role], signals->n, low_hz, high_hz, out, err)) {
+    if (sv_band_pass(signals->night->samples[role], signals->n, order, low_hz, high_hz, out, err)) {
         free(out);
         return NULL;
     }
@@ -55,6 +55,22 @@ sv_status sv_eeg_mark_bad(const sv_signals *signals, sv_role role, unsigned char
     for (size_t s = 0; s < n_s; s++) bad[s] |= (double)muscle[s] > limit;
     free(muscle);
     return SV_OK;
+}
+
+sv_status sv_eeg_mark_sleep(const sv_signals *signals, sv_role role, double context_s, double ratio, unsigned char *out,
+                            sv_error *err) {
+    size_t n_s = (size_t)signals->n_s;
+    float *slow = sv_calloc(n_s, sizeof *slow), *fast = sv_calloc(n_s, sizeof *fast);
+    double factor = pow(10, ratio);
+    bool ok = slow && fast;
+    if (ok) {
+        sv_eeg_power_around(signals, role, 0.5, 8, (int)(context_s / 2), slow);
+        sv_eeg_power_around(signals, role, 16, 30, (int)(context_s / 2), fast);
+    }
+    for (size_t s = 0; ok && s < n_s; s++) out[s] = (double)slow[s] >= factor * (double)fast[s];
+    free(slow);
+    free(fast);
+    return ok ? SV_OK : sv_fail_memory(err, "context of sleep", n_s * sizeof *slow);
 }
 
 sv_status sv_waves_find(const float *x, size_t n, double min_s, double max_s, sv_waves *out, sv_error *err) {

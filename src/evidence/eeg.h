@@ -7,7 +7,7 @@
 #include "evidence/evidence.h"
 
 /* Band-passed copy of a role's channel, [signals->n], freed by free. NULL without memory (`err` is filled). */
-float *sv_eeg_band(const sv_signals *signals, sv_role role, double low_hz, double high_hz, sv_error *err);
+float *sv_eeg_band(const sv_signals *signals, sv_role role, int order, double low_hz, double high_hz, sv_error *err);
 
 /* Mean spectrum power of a role in [low_hz, high_hz) over the seconds within reach_s of each; out: [n_s]. */
 void sv_eeg_power_around(const sv_signals *signals, sv_role role, double low_hz, double high_hz, int reach_s,
@@ -16,6 +16,11 @@ void sv_eeg_power_around(const sv_signals *signals, sv_role role, double low_hz,
 /* Marks the seconds of a channel whose waves cannot be told from muscle, movement or a missing signal: power in 20-35
  * Hz far above the night's, a range beyond what a brain makes, or no change at all. bad: [n_s], set to 0 or 1. */
 sv_status sv_eeg_mark_bad(const sv_signals *signals, sv_role role, unsigned char *bad, sv_error *err);
+
+/* Marks the seconds whose surroundings (half of context_s on both sides) have at least 10^ratio times as much power in
+ * 0.5-8 Hz as in 16-30 Hz, as sleep has (Lacourse et al. 2018). out: [n_s], 0 or 1. */
+sv_status sv_eeg_mark_sleep(const sv_signals *signals, sv_role role, double context_s, double ratio, unsigned char *out,
+                            sv_error *err);
 
 /* One wave of a band-passed signal: from a down-going zero crossing to the next, with its trough and its crest. */
 typedef struct sv_wave {

@@ -10,19 +10,21 @@
 static sv_status low_pass(const sv_signals *signals, sv_role role, float **out, sv_error *err) {
     *out = sv_alloc_aligned(signals->n, sizeof **out);
     if (!*out) return sv_fail_memory(err, "eye channel", signals->n * sizeof **out);
-    return sv_band_pass(signals->night->samples[role], signals->n, 0, SV_P_eye_high_hz, *out, err);
+    return sv_band_pass(signals->night->samples[role], signals->n, 2, 0, SV_P_eye_high_hz, *out, err);
 }
 
-/* Correlation of two channels in the band where eye movements are weak and the leaking EEG prevails: the median over the
- * epochs, so that epochs full of eye movements do not decide. NaN without memory or without signal. */
+/* Correlation of two channels in the band where eye movements are weak and the leaking EEG prevails: the median over
+ * the epochs, so that epochs full of eye movements do not decide. NaN without memory or without signal. */
 static double leak_correlation(const sv_signals *signals, sv_role a, sv_role b) {
     size_t n_epochs = (size_t)signals->night->n_epochs;
     float *x = malloc(signals->n * sizeof *x), *y = malloc(signals->n * sizeof *y);
     float *r = malloc((n_epochs + 1) * sizeof *r);
     double median = NAN;
     if (x && y && r &&
-        sv_band_pass(signals->night->samples[a], signals->n, SV_P_leak_low_hz, SV_P_leak_high_hz, x, NULL) == SV_OK &&
-        sv_band_pass(signals->night->samples[b], signals->n, SV_P_leak_low_hz, SV_P_leak_high_hz, y, NULL) == SV_OK) {
+        sv_band_pass(signals->night->samples[a], signals->n, 2, SV_P_leak_low_hz, SV_P_leak_high_hz, x, NULL) ==
+            SV_OK &&
+        sv_band_pass(signals->night->samples[b], signals->n, 2, SV_P_leak_low_hz, SV_P_leak_high_hz, y, NULL) ==
+            SV_OK) {
         for (size_t e = 0; e < n_epochs; e++) {
             double xx = 0, yy = 0, xy = 0;
             for (size_t i = e * SV_EPOCH_SAMPLES; i < (e + 1) * SV_EPOCH_SAMPLES; i++) {

@@ -145,11 +145,11 @@ sv_role sv_signals_first(const sv_signals *signals, const sv_role *roles, int n_
 
 /* ---- filters */
 
-sv_status sv_band_pass(const double *x, size_t n, double low_hz, double high_hz, float *out, sv_error *err) {
+sv_status sv_band_pass(const double *x, size_t n, int order, double low_hz, double high_hz, float *out, sv_error *err) {
     sv_biquad sections[2 * SV_MAX_SECTIONS];
     if (low_hz >= high_hz) return sv_fail(err, SV_ERR_INTERNAL, "band-pass from %g to %g Hz", low_hz, high_hz);
-    int n_sections = sv_biquad_butterworth(2, low_hz, SV_NIGHT_RATE_HZ, true, sections);
-    n_sections += sv_biquad_butterworth(2, high_hz, SV_NIGHT_RATE_HZ, false, sections + n_sections);
+    int n_sections = sv_biquad_butterworth(order, low_hz, SV_NIGHT_RATE_HZ, true, sections);
+    n_sections += sv_biquad_butterworth(order, high_hz, SV_NIGHT_RATE_HZ, false, sections + n_sections);
     if (n == 0) return SV_OK;
     size_t pad = SV_MIN(n - 1, (size_t)SV_NIGHT_RATE_HZ * 10), total;
     double *padded = sv_add_size(n, 2 * pad, &total) ? sv_calloc(total, sizeof *padded) : NULL;

@@ -34,10 +34,10 @@ double sv_signals_power(const sv_signals *signals, sv_role role, int second, dou
 /* The first role of the list that is present; SV_N_ROLES when none is. */
 sv_role sv_signals_first(const sv_signals *signals, const sv_role *roles, int n_roles);
 
-/* x [n] at 100 Hz through a Butterworth band-pass of order 2 an edge, forward and backward (zero phase, order 4 an edge
- * in all), as second-order sections in double; low_hz <= 0: low-pass; high_hz >= 50: high-pass. out: [n], may not
+/* x [n] at 100 Hz through a Butterworth band-pass of `order` (1-8) an edge, forward and backward (zero phase, twice the
+ * order in all), as second-order sections in double; low_hz <= 0: low-pass; high_hz >= 50: high-pass. out: [n], may not
  * overlap x. SV_ERR_INTERNAL for edges that cross. */
-sv_status sv_band_pass(const double *x, size_t n, double low_hz, double high_hz, float *out, sv_error *err);
+sv_status sv_band_pass(const double *x, size_t n, int order, double low_hz, double high_hz, float *out, sv_error *err);
 
 /* Root mean square, and mean, over `width` samples around each; shorter at the ends. out: [n], not x. */
 void sv_moving_rms(const float *x, size_t n, size_t width, float *out);

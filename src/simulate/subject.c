@@ -102,8 +102,8 @@ static void draw_sleep(sv_sim_subject *s, sv_draw *d) {
     s->spindles_per_min = sv_draw_log_normal(d, 4.2 * (1.15 - 0.45 * a), 0.45);
     s->spindle_uv = sv_draw_log_normal(d, 15 * (1.15 - 0.4 * a), 0.35);
     s->spindle_hz = sv_draw_uniform(d, 11.8, 14.3);
-    s->k_complexes_per_min = sv_draw_log_normal(d, 1.5, 0.4);
-    s->k_complex_uv = sv_draw_log_normal(d, 125 * (1.15 - 0.4 * a), 0.25);
+    s->k_complexes_per_min = sv_draw_log_normal(d, 2.4, 0.4);
+    s->k_complex_uv = sv_draw_log_normal(d, 150 * (1.15 - 0.4 * a), 0.2);
     s->slow_wave_min_uv = sv_draw_uniform(d, 45, 70);
     s->slow_wave_period_s = sv_draw_uniform(d, 0.78, 1.1);
     s->slow_wave_central = sv_draw_uniform(d, 0.72, 1);

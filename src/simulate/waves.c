@@ -21,6 +21,9 @@ static double bell(double t, double sigma) { return exp(-0.5 * (t / sigma) * (t 
 
 /* ---- spindles */
 
+/* Half of the peak-to-peak amplitude below which nobody would see a spindle: none is put in. */
+static const double least_spindle_uv = 8;
+
 typedef struct spindle {
     double duration_s, hz, chirp_hz_s, phase, power, uv;
 } spindle;
@@ -42,7 +45,7 @@ static sv_status put_spindle(sv_studio *studio, sv_draw *d, double at_s, wave *w
                  .chirp_hz_s = sv_draw_normal(d, -0.7, 0.5),
                  .phase = sv_draw_uniform(d, 0, 2 * pi),
                  .power = sv_draw_uniform(d, 0.8, 1.6),
-                 .uv = subject->spindle_uv * sv_draw_log_normal(d, 1, 0.25)};
+                 .uv = fmax(least_spindle_uv, subject->spindle_uv * sv_draw_log_normal(d, 1, 0.25))};
     bool slow = s.hz < 12.6; /* slow spindles are frontal, fast ones central */
     double gains[SV_N_ROLES] = {slow ? sv_draw_uniform(d, 0.8, 1.1) : sv_draw_uniform(d, 0.5, 0.8),
                                 slow ? sv_draw_uniform(d, 0.6, 0.9) : 1,
@@ -55,8 +58,12 @@ static sv_status put_spindle(sv_studio *studio, sv_draw *d, double at_s, wave *w
 
 /* ---- K-complexes */
 
+/* They stand out from the background by definition (AASM): none is smaller than this, peak to peak. */
+static const double least_k_complex_uv = 100;
+
 static sv_status put_k_complex(sv_studio *studio, sv_draw *d, double at_s, wave *w, sv_error *err) {
-    double k = sv_draw_uniform(d, 0.85, 1.25), uv = studio->subject->k_complex_uv * sv_draw_log_normal(d, 1, 0.25);
+    double k = sv_draw_uniform(d, 0.85, 1.25);
+    double uv = fmax(least_k_complex_uv, studio->subject->k_complex_uv * sv_draw_log_normal(d, 1, 0.2));
     double gains[SV_N_ROLES] = {1, sv_draw_uniform(d, 0.7, 0.95), sv_draw_uniform(d, 0.3, 0.6), 0.55, 0.55};
     double low = 0, high = 0;
     set_length(w, studio, 2.2);
@@ -83,8 +90,9 @@ static double spindle_rate(const sv_studio *studio, int t) {
 }
 
 static double k_complex_rate(const sv_studio *studio, int t) {
-    bool n2 = studio->course->state[t] == SV_STAGE_N2 && !studio->course->arousal[t];
-    return n2 ? studio->subject->k_complexes_per_min / 60 : 0;
+    double depth = (double)studio->course->depth[t];
+    if (studio->course->state[t] != SV_STAGE_N2 || studio->course->arousal[t]) return 0;
+    return studio->subject->k_complexes_per_min / 60 * (1 - 0.8 * fmin(fmax((depth - 0.15) / 0.2, 0), 1));
 }
 
 /* N2 that does not follow N3 begins with one of the two within ten seconds, for that is how it is recognised; and sleep
@@ -163,6 +171,9 @@ static double put_slow_wave(sv_studio *studio, sv_draw *d, double at_s, bool the
     double trough = sv_draw_uniform(d, 0.38, 0.52), down = sv_draw_uniform(d, 0.85, 1.2),
            up = sv_draw_uniform(d, 0.7, 1);
     double uv = fmax(s->slow_wave_min_uv, sv_draw_log_normal(d, 84 * s->slow_wave_gain, 0.28) * (0.85 + 0.3 * depth));
+    /* a large wave by itself in light sleep would be a K-complex */
+    double light = fmin(fmax((0.42 - depth) / 0.14, 0), 1);
+    uv = fmin(uv, 300 - light * 235);
     double ripple = sv_draw_chance(d, 0.3) ? sv_draw_normal(d, 0, 0.25) : 0, phase = sv_draw_uniform(d, 0, 6);
     double gains[SV_N_ROLES] = {1, s->slow_wave_central * sv_draw_uniform(d, 0.85, 1.12),
                                 s->slow_wave_occipital * sv_draw_uniform(d, 0.8, 1.2), 0.6 * s->eog_share[0],
