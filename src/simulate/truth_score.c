@@ -13,7 +13,8 @@ enum { W1, W2, W3, N1_1, N1_2, N2_1, N2_2, N2_3, N2_4, N3_1, R1, R2, R3, MBM1, M
 static uint16_t bit(int rule) { return (uint16_t)(1u << rule); }
 
 /* Scorers leave N3 later than they enter it: an epoch stays N3 while it holds this share of the seconds that began it.
- * Without it simulated N3 breaks up twice as often as that of ../shared/data/hypnograms (docs/simulator.md). */
+ * From N3 the next epoch is N2 in 14 % of cases with it, in 19 % without, in 12 % of real hypnograms (nano-recipe S1).
+ */
 static const double n3_keeps = 0.7;
 /* Blinks and eye movements of wakefulness count from two an epoch. */
 static const int waking_eyes = 2;
