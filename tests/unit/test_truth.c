@@ -288,12 +288,13 @@ static void every_epoch_has_a_rule_of_its_stage(void **state) {
         states[LETTERS] = 0;
         make_facts(&(scenario){.states = states, .no_alpha = seed % 4 == 0}, &facts);
         for (int i = 0; i < 600; i++) {
-            sv_event e = {(sv_event_kind)(SV_N_EVENT_KINDS * sv_random_unit(seed, k++)),
+            sv_event e = {(sv_event_kind)(SV_N_EVENT_KINDS * sv_random_unit(seed, k)),
                           63,
-                          facts.n_s * sv_random_unit(seed, k++),
-                          0.3 + 8 * sv_random_unit(seed, k++),
+                          facts.n_s * sv_random_unit(seed, k + 1),
+                          0.3 + 8 * sv_random_unit(seed, k + 2),
                           9,
                           90};
+            k += 3;
             ASSERT_OK(sv_events_add(&facts.events, &e, &err), err);
             if (e.kind != SV_EVENT_BODY_MOVEMENT) continue;
             for (int t = (int)e.onset_s; t < facts.n_s && t < e.onset_s + 3 * e.duration_s; t++) facts.movement[t] = 1;
