@@ -30,16 +30,30 @@ typedef struct sv_truth {
 void sv_truth_free(sv_truth *truth);
 
 /* Scores the night as a careful scorer would who sees every event: stages and rules by AASM logic, also those that look
- * at the neighbours. nano-recipe S6. */
+ * at the neighbours. Every epoch gets a stage and at least one rule of it. A night of no epochs is fine. SV_ERR_MEMORY.
+ * docs/modules/simulate-truth.md says where the manual leaves a choice and which was taken. */
 sv_status sv_truth_score(const sv_sim_facts *facts, sv_truth *out, sv_error *err);
 
-/* A rationale that is true of the epoch as seen in the channels `roles` (bits; what is not there is not mentioned). Of
- * many wordings the seed chooses one; the stage's name does not occur. Same arguments, same text. */
+/* A rationale of two to five sentences that is true of the epoch as seen in the channels `roles` (bits, at least one;
+ * what is not there is not mentioned). Of many wordings and orders the seed chooses; the name of the epoch's stage does
+ * not occur. Same arguments, same text. out is cleared first; out->failed when there is no memory. */
 void sv_rationale_write(const sv_sim_facts *facts, const sv_truth *truth, int epoch, unsigned roles, uint64_t seed,
                         sv_strbuf *out);
 
 /* {"n_epochs", "epoch_s", "stages": [..], "rules": [[ids]..], "rationales": [..], "events": [..]}. NULL without memory.
  */
 json_t *sv_truth_to_json(const sv_sim_facts *facts, const sv_truth *truth, unsigned roles, uint64_t seed);
+
+/* A truth.json read back: what sv_truth_to_json wrote, or another program in the same form. */
+typedef struct sv_truth_file {
+    sv_truth truth;
+    char **rationales; /* [n_epochs] UTF-8; NULL when the file has none */
+    sv_events events;  /* sorted */
+} sv_truth_file;
+
+/* SV_ERR_INPUT names the file, the member and the epoch: stages that are none, another length of epoch, lists that do
+ * not fit each other, unknown rules. "n_epochs", "rules" and "rationales" may be missing (no rule, no text). */
+sv_status sv_truth_read(const char *path, sv_truth_file *out, sv_error *err);
+void sv_truth_file_free(sv_truth_file *file); /* frees and zeroes */
 
 #endif
