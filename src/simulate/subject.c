@@ -111,7 +111,7 @@ static void draw_sleep(sv_sim_subject *s, sv_draw *d) {
     s->n3_from_s = limited(sv_draw_normal(d, 6, 0.8), 4.5, 7.5);
     s->vertex_waves_per_min = sv_draw_log_normal(d, 1.6, 0.5);
     s->cap_db = sv_draw_uniform(d, 0.8, 2.6);
-    s->arousals_per_hour = sv_draw_log_normal(d, 11, 0.45) * s->fragmentation;
+    s->arousals_per_hour = sv_draw_log_normal(d, 9, 0.45) * s->fragmentation;
     s->movements_per_hour = sv_draw_log_normal(d, 2.2, 0.5);
     s->eyes_open_share = sv_draw_uniform(d, 0.15, 0.75);
 }

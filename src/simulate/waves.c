@@ -100,7 +100,7 @@ static double k_complex_rate(const sv_studio *studio, int t) {
 static double onset_chance(const sv_sim_course *c, int t) {
     if (t == 0 || c->state[t] != SV_STAGE_N2) return 0;
     if (c->state[t - 1] != SV_STAGE_N2 && c->state[t - 1] != SV_STAGE_N3) return 1;
-    return c->arousal[t - 1] && !c->arousal[t] ? 0.7 : 0;
+    return c->arousal[t - 1] && !c->arousal[t] ? 0.9 : 0;
 }
 
 typedef struct agenda {
