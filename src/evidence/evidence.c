@@ -129,23 +129,27 @@ enum {
 };
 
 static const struct {
-    sv_measurement first, last; /* of a run of measurements */
-    unsigned any_of;
+    sv_measurement first, last;  /* of a run of measurements */
+    unsigned any_of, and_any_of; /* 0: nothing else */
     const char *lacking;
 } needs[] = {
-    {SV_M_alpha_occipital_ratio, SV_M_alpha_occipital_ratio, 1u << SV_ROLE_O2, "needs O2 and F4 or C4"},
-    {SV_M_alpha_share, SV_M_slow_wave_max_uv, EEG, "needs an EEG channel (F4, C4 or O2)"},
-    {SV_M_vertex_wave_count, SV_M_sawtooth_s, FRONTAL_CENTRAL, "needs C4 or F4"},
-    {SV_M_blink_count, SV_M_sem_s, EOG, "needs LOC or ROC"},
-    {SV_M_chin_uv, SV_M_phasic_emg_count, CHIN, "needs the chin EMG"},
-    {SV_M_arousal_count, SV_M_arousal_s, EEG, "needs an EEG channel (F4, C4 or O2)"},
-    {SV_M_unusable_share, SV_M_unusable_share, EEG, "needs an EEG channel (F4, C4 or O2)"},
+    {SV_M_alpha_occipital_ratio, SV_M_alpha_occipital_ratio, 1u << SV_ROLE_O2, FRONTAL_CENTRAL,
+     "needs O2 and F4 or C4"},
+    {SV_M_alpha_share, SV_M_slow_wave_max_uv, EEG, 0, "needs an EEG channel (F4, C4 or O2)"},
+    {SV_M_vertex_wave_count, SV_M_vertex_wave_count, 1u << SV_ROLE_C4, 0, "needs C4"},
+    {SV_M_sawtooth_s, SV_M_sawtooth_s, FRONTAL_CENTRAL, 0, "needs C4 or F4"},
+    {SV_M_blink_count, SV_M_rem_count, EOG, 0, "needs LOC or ROC"},
+    {SV_M_sem_count, SV_M_sem_s, 1u << SV_ROLE_LOC, 1u << SV_ROLE_ROC, "needs LOC and ROC"},
+    {SV_M_chin_uv, SV_M_phasic_emg_count, CHIN, 0, "needs the chin EMG"},
+    {SV_M_arousal_count, SV_M_unusable_share, EEG, 0, "needs an EEG channel (F4, C4 or O2)"},
 };
 
 const char *sv_evidence_lacking(const sv_evidence *evidence, sv_measurement measurement) {
     for (size_t i = 0; i < SV_COUNT(needs); i++) {
         if (measurement < needs[i].first || measurement > needs[i].last) continue;
-        return evidence->roles & needs[i].any_of ? "" : needs[i].lacking;
+        bool there =
+            (evidence->roles & needs[i].any_of) && (!needs[i].and_any_of || (evidence->roles & needs[i].and_any_of));
+        return there ? "" : needs[i].lacking;
     }
     return "";
 }
