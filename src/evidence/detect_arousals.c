@@ -33,9 +33,10 @@ static bool slept(const search *a, int t) {
 /* Does the shift that could begin at t last? Returns its length in seconds, 0 for none. */
 static int shift_at(const search *a, int t) {
     double usual = before(a->fast, t), tone = a->chin ? before(a->chin, t) : NAN;
+    double ratio = a->chin ? SV_P_arousal_ratio : SV_P_arousal_alone_ratio;
     int n = 0, risen = 0;
     for (int i = t; i < a->n_s && n < SV_P_arousal_max_s; i++, n++) {
-        bool faster = (double)a->fast[i] >= SV_P_arousal_ratio * usual;
+        bool faster = (double)a->fast[i] > ratio * usual;
         bool tenser = a->chin && (double)a->chin[i] >= SV_P_arousal_chin_ratio * tone;
         if (!faster && !tenser) break;
         risen += tenser;
