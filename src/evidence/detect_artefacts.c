@@ -13,7 +13,7 @@
 static bool has_pop(const sv_signals *signals, sv_role role, int second) {
     const double *x = signals->night->samples[role] + (size_t)second * SV_NIGHT_RATE_HZ;
     double limit = role == SV_ROLE_CHIN ? INFINITY : SV_P_pop_uv; /* a chin's waves are that steep */
-    for (int i = 2; i < SV_NIGHT_RATE_HZ; i++) {
+    for (int i = second ? 0 : 2; i < SV_NIGHT_RATE_HZ; i++) {
         if (fabs(x[i] - x[i - 2]) >= limit) return true;
     }
     return false;
