@@ -12,7 +12,7 @@ cmake --install "$build" --prefix "$work/usr" >/dev/null
 for file in bin/sleepvlm include/sleepvlm.h share/man/man1/sleepvlm.1 share/sleepvlm/models/nano/config.json; do
   [[ -s $work/usr/$file ]] || { echo "FAILED: $file is not installed"; exit 1; }
 done
-"$build/tools/demo-night" --hours 0.1 --seed 5 "$work/night.edf" >/dev/null
+"$SOURCE/tests/support/demo-night" --hours 0.1 --seed 5 "$work/night.edf" >/dev/null
 (cd "$work" && env -u SLEEPVLM_MODELS usr/bin/sleepvlm stage -q night.edf)
 [[ -s $work/night-sleepvlm/report.html ]] || { echo "FAILED: no report"; exit 1; }
 

@@ -5,7 +5,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 sv() { "$SLEEPVLM" "$@"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
-"$(dirname "$SLEEPVLM")/tools/demo-night" --hours 0.2 --seed 9 "$work/night.edf" >/dev/null
+"$SOURCE/tests/support/demo-night" --hours 0.2 --seed 9 "$work/night.edf" >/dev/null
 
 sv stage -q "$work/night.edf" -o "$work/free" -t 2
 

@@ -105,7 +105,7 @@ status 1 generate -m "$work/base" -i "$work/chat.json" --adapter "$work/base"
 has "$work/err" 'adapter_config.json'
 
 echo "-- a staged night names its adapter"
-"$(dirname "$SLEEPVLM")/tools/demo-night" --hours 0.1 --seed 3 "$work/night.edf" >/dev/null
+"$SOURCE/tests/support/demo-night" --hours 0.1 --seed 3 "$work/night.edf" >/dev/null
 make_adapter "$work/nano1" 0.001 "visual.blocks.0.mlp.down_proj 512 192"
 cp -r "$work/nano1" "$work/nano2"
 sed -i 's/0.001/0.002/' "$work/nano2/adapter_config.json"

@@ -13,7 +13,7 @@ refused() { # STATUS TEXT COMMAND...
 }
 hours=0.2 n=24 # sanitizers are slow
 if grep -q 'SV_SANITIZE:STRING=.' "$(dirname "$SLEEPVLM")/CMakeCache.txt"; then hours=0.1 n=12; fi
-"$(dirname "$SLEEPVLM")/tools/demo-night" --hours $hours --seed 11 "$work/night.edf" >/dev/null
+"$SOURCE/tests/support/demo-night" --hours $hours --seed 11 "$work/night.edf" >/dev/null
 stage() { sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -t 2 "$@"; }
 
 echo "-- forced, behind the text, none"
@@ -67,7 +67,7 @@ echo "{\"temperature\": 2, \"model_sha256\": \"$(printf 'a%.0s' {1..64})\"}" >"$
 refused 1 'another model' stage "$work/night.edf" -o "$work/x" --temperature "$work/other.json"
 
 echo "-- a temperature is fitted, and serves the model and prompt it was fitted for"
-"$(dirname "$SLEEPVLM")/tools/demo-night" --hours $hours --seed 12 "$work/second.edf" >/dev/null
+"$SOURCE/tests/support/demo-night" --hours $hours --seed 12 "$work/second.edf" >/dev/null
 # every third stage another than the answer: neither always right nor by chance, so that there is something to fit
 for night in night second; do
   sv stage -q -m "$work/model" --temperature off "$work/$night.edf" -o "$work/plain/$night" -t 2
@@ -94,7 +94,9 @@ sv eval "$work/second" "$work/other" --fit-temperature "$work/again.json" >/dev/
 refused 1 'another model' stage "$work/night.edf" -o "$work/x" --temperature "$work/fitted.json"
 refused 1 'two kinds' eval "$work/forced" "$work/text" --fit-temperature "$work/x.json"
 refused 1 'another model' eval "$work/forced" "$work/other" --fit-temperature "$work/x.json"
-refused 1 'determine no temperature' eval "$work/forced" --fit-temperature "$work/x.json" # nano is always right there
+sed 1d "$work/forced/hypnogram.csv" | cut -d, -f5 >"$work/right.txt" # a scorer who always agrees
+sv stage -q "$work/night.edf" --hypnogram "$work/right.txt" -o "$work/right" -t 2
+refused 1 'determine no temperature' eval "$work/right" --fit-temperature "$work/x.json"
 refused 1 'known or unknown model' eval "$work/other" "$work/forced/epochs.jsonl" --fit-temperature "$work/x.json"
 refused 1 'no epoch' eval "$work/off" --fit-temperature "$work/x.json"
 [[ ! -e $work/x.json ]] || fail "a file was written"

@@ -4,7 +4,7 @@ set -euo pipefail
 work=$(mktemp -d)
 mounted=
 trap '[[ -z $mounted ]] || umount "$mounted"; rm -rf "$work"' EXIT
-demo=$(dirname "$SLEEPVLM")/tools/demo-night
+demo=$SOURCE/tests/support/demo-night
 fail() { echo "FAILED: $*" >&2; cat "$work/err" >&2; exit 1; }
 expect() { # STATUS TEXT ARGUMENT...
   local status=$1 text=$2 code=0

@@ -5,7 +5,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 sv() { "$SLEEPVLM" "$@"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
-demo=$(dirname "$SLEEPVLM")/tools/demo-night
+demo=$SOURCE/tests/support/demo-night
 
 # all files of a result folder, with one row for each of N epochs
 check_folder() { # DIR N
