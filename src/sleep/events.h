@@ -46,6 +46,9 @@ typedef struct sv_events {
 } sv_events;
 void sv_events_free(sv_events *events); /* frees and zeroes */
 
+/* What can hold an event in the search below: a longer one (a channel that stays flat) is kept in pieces. */
+#define SV_EVENT_MAX_S 3600
+
 sv_status sv_events_add(sv_events *events, const sv_event *event, sv_error *err);
 sv_status sv_events_append(sv_events *events, const sv_events *more, sv_error *err);
 
