@@ -20,11 +20,14 @@ typedef struct sv_claim_finding {
 /* A night under audit: its measurements, the result's stages, and what follows from both. */
 typedef struct sv_audit sv_audit;
 
-/* Borrows evidence; stages [n_epochs] is copied. */
-sv_status sv_audit_new(const sv_evidence *evidence, const signed char *stages, sv_audit **out, sv_error *err);
+/* Borrows evidence; stages [n_epochs], those of the result, are copied. The night is read for what detectors leave out:
+ * amplitudes where nothing was found. pool may be NULL. */
+sv_status sv_audit_new(const sv_evidence *evidence, const sv_night *night, const signed char *stages, sv_pool *pool,
+                       sv_audit **out, sv_error *err);
 void sv_audit_free(sv_audit *audit);
 
-sv_status sv_audit_claim(const sv_audit *audit, int epoch, const sv_claim *claim, sv_claim_finding *out, sv_error *err);
+/* What the signal says to a claim about an epoch. */
+void sv_audit_claim(const sv_audit *audit, int epoch, const sv_claim *claim, sv_claim_finding *out);
 
 /* The verdicts on one epoch's answer, as JSON:
  *   {"claims": [{"text", "begin", "end", "feature", "verdict", "measured", "unit", "expected", "channels": [..],

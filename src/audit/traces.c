@@ -82,7 +82,7 @@ static sv_status filter(const sv_night *night, const job *j, float *out, size_t 
     }
     sv_status s = SV_OK;
     if (low_hz > 0 || high_hz > 0) {
-        s = sv_band_pass(x, n, low_hz, high_hz > 0 ? high_hz : SV_NIGHT_RATE_HZ, out, err);
+        s = sv_band_pass(x, n, 2, low_hz, high_hz > 0 ? high_hz : SV_NIGHT_RATE_HZ, out, err);
     } else {
         for (size_t i = 0; i < n; i++) out[i] = (float)x[i];
     }
