@@ -41,7 +41,7 @@ static void point_at(inquiry *q, const sv_event *e) {
 
 static bool counts(const inquiry *q, const sv_event *e) {
     if (!(q->facts->kinds >> e->kind & 1) || !(e->roles & q->roles)) return false;
-    return sv_event_overlap_s(e, q->from_s, q->to_s) >= fmin(SV_T_touch_s, e->duration_s);
+    return sv_event_overlap_s(e, q->from_s, q->to_s) >= fmin(SV_T_touch_s, 0.9 * e->duration_s);
 }
 
 /* Those of the claim's kind, channels and place: how many, how long in all, and the one that fits best. */
