@@ -27,7 +27,7 @@ extern const char sv_report_page[], sv_report_trace[]; /* page.html and trace.js
 
 /* Steps that the signals are rounded to, far below what is drawn: at the default scale a pixel is 2 uV of EEG and eyes,
  * 0.7 uV of the chin. */
-static double step_uv(sv_role role) { return role == SV_ROLE_CHIN ? 0.25 : 0.5; }
+static double step_uv(sv_role role) { return role == SV_ROLE_CHIN ? 0.5 : 1; }
 
 static const char *text_at(const json_t *object, const char *outer, const char *inner) {
     return sv_json_text(json_object_get(object, outer), inner, "");

@@ -1,7 +1,7 @@
 "use strict";
 // The enlarged trace of an epoch: signals unpacked (trace_code.h says how they are packed), events, slow-wave ruler.
 const trace = (() => {
-  const NS = "http://www.w3.org/2000/svg", RATE = 100, SECONDS = 30, WIDTH = 1200, LEFT = 74, RIGHT = 12, TOP = 20, LANE = 92, RULER = 54;
+  const NS = "http://www.w3.org/2000/svg", RATE = 100, SECONDS = 30, WIDTH = 1200, LEFT = 74, RIGHT = 12, TOP = 20, LANE = 92, RULER = 82;
   const PX_S = (WIDTH - LEFT - RIGHT) / SECONDS, CRITERION_S = 6;
   // name, letters on the trace, colour (light page, dark page); slow waves are many, so they carry no letters
   const kinds = { alpha: ["alpha", "α", "#8a5a00", "#ffc04d"], theta: ["theta", "θ", "#5b6b00", "#c9dd55"], spindle: ["spindle", "Sp", "#0b62c4", "#6fb2ff"],
@@ -98,23 +98,24 @@ const trace = (() => {
     if (typeof total !== "number") { g.append(svg("text", { x: LEFT, y: y + 26 }, "Slow waves: not measured in this epoch")); root.append(g); return; }
     const spans = (row.events || []).filter(ev => ev.kind === "slow_wave" && ev.channels.includes(role) && ev.onset_s !== null && ev.duration_s !== null)
       .map(ev => inside(ev, epoch)).filter(([a, b]) => b > a).sort((a, b) => a[0] - b[0]);
-    let sum = 0, end = 0, d = `M${LEFT} ${y + 40}`, reached = null;
+    const base = y + 58, height = 40, top_s = Math.max(2 * CRITERION_S, total), y_of = s => base - s / top_s * height;
+    let sum = 0, end = 0, d = `M${LEFT} ${base}`, reached = null;
     for (const [a, b] of spans) {
       const from = Math.max(a, end);
       if (b <= from) continue;
       g.append(svg("rect", { x: x_of(from), y: y + 4, width: (b - from) * PX_S, height: 9, fill: colour("slow_wave") }));
       if (reached === null && sum + b - from >= CRITERION_S) reached = from + CRITERION_S - sum;
-      d += `L${x_of(from)} ${y + 40 - sum / SECONDS * 24}`;
+      d += `L${x_of(from)} ${y_of(sum)}`;
       sum += b - from; end = b;
-      d += `L${x_of(b)} ${y + 40 - sum / SECONDS * 24}`;
+      d += `L${x_of(b)} ${y_of(sum)}`;
     }
     const enough = total >= CRITERION_S, text = total.toFixed(1) + " s of 30 s in " + (role || "EEG") + (enough ? ": ≥ 6 s, enough for N3" : ": < 6 s, not enough for N3");
-    const limit = y + 40 - CRITERION_S / SECONDS * 24;
+    const limit = y_of(CRITERION_S);
     g.append(svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: limit, y2: limit, class: "limit" }),
-      svg("path", { d: d + `L${WIDTH - RIGHT} ${y + 40 - sum / SECONDS * 24}`, class: "sum", style: "stroke:" + colour("slow_wave") }),
-      svg("text", { x: 4, y: y + 13 }, "slow waves"), svg("text", { x: 4, y: limit + 3, class: "unit" }, "6 s"),
-      svg("text", { x: WIDTH - RIGHT, y: y + 53, "text-anchor": "end", class: "total" }, "Slow waves (0.5–2 Hz, ≥ 75 µV peak to peak): " + text));
-    if (reached !== null) g.append(svg("circle", { cx: x_of(reached), cy: limit, r: 3.5, fill: colour("slow_wave") }, undefined));
+      svg("path", { d: d + `L${WIDTH - RIGHT} ${y_of(sum)}`, class: "sum", style: "stroke:" + colour("slow_wave") }),
+      svg("text", { x: 4, y: y + 13 }, "slow waves"), svg("text", { x: 66, y: limit + 3, "text-anchor": "end", class: "unit" }, "sum 6 s"),
+      svg("text", { x: WIDTH - RIGHT, y: y + 75, "text-anchor": "end", class: "total" }, "Slow waves (0.5–2 Hz, ≥ 75 µV peak to peak): " + text));
+    if (reached !== null) g.append(svg("circle", { cx: x_of(reached), cy: limit, r: 4, fill: colour("slow_wave") }));
     g.prepend(svg("title", {}, text));
     root.append(g);
   }
