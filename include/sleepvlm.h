@@ -95,6 +95,7 @@ typedef struct sv_stage_options {
     bool coarse;              /* stage and rules only, no rationale (stage-first models) */
     bool constrained;         /* only answers of the trained form can be written, so that all can be read */
     bool anti_alias;          /* low-pass before 100 Hz; off = as the published system */
+    bool no_signals;          /* a report without the signals: smaller, without the enlarged traces */
     bool force;               /* replace results of another recording, model or option in the folder */
     /* Called after each epoch, from any thread but never from two at once; NULL = not. */
     void (*progress)(void *context, int n_done, int n_epochs);

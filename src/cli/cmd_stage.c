@@ -41,6 +41,7 @@ static const struct option long_options[] = {{"model", required_argument, 0, 'm'
                                              {"hypnogram", required_argument, 0, 'y'},
                                              {"mains", required_argument, 0, 'n'},
                                              {"anti-alias", no_argument, 0, 'a'},
+                                             {"no-signals", no_argument, 0, 'G'},
                                              {"lights-off", required_argument, 0, 'F'},
                                              {"lights-on", required_argument, 0, 'N'},
                                              {"threads", required_argument, 0, 't'},
@@ -80,6 +81,7 @@ static int take_option(arguments *a, int letter, const char *value) {
         case 'y': o->hypnogram_path = value; return 0;
         case 'n': o->mains = value; return 0;
         case 'a': o->anti_alias = true; return 0;
+        case 'G': o->no_signals = true; return 0;
         case 'F': o->lights_off = value; return 0;
         case 'N': o->lights_on = value; return 0;
         case 't': return sv_cli_parse_threads(&sv_cmd_stage, value, &o->n_threads);
@@ -253,6 +255,7 @@ const sv_command sv_cmd_stage = {
         "      --hypnogram FILE    a scorer's stages, put beside the answers (EDF+, XML, CSV, text)\n"
         "      --mains 50|60|auto|off  mains notch (auto: what the recording shows, else 50)\n"
         "      --anti-alias        low-pass before drawing at 100 Hz (off: as the published system)\n"
+        "      --no-signals        leave the signals out of report.html: smaller, without the enlarged traces\n"
         "      --lights-off TIME   bounds of the statistics: HH:MM[:SS] or +SECONDS from the start\n"
         "      --lights-on TIME\n"
         "  -t, --threads N         default: one per core\n"

@@ -17,11 +17,17 @@
 #include "render/picture.h"
 #include "report/html.h"
 #include "report/hypnogram_plot.h"
+#include "report/proof.h"
 #include "report/small_picture.h"
+#include "report/trace_code.h"
 #include "sleep/stages.h"
 #include "stage/row.h"
 
-extern const char sv_report_page[]; /* page.html, embedded by the build */
+extern const char sv_report_page[], sv_report_trace[]; /* page.html and trace.js, embedded by the build */
+
+/* Steps that the signals are rounded to, far below what is drawn: at the default scale a pixel is 2 uV of EEG and eyes,
+ * 0.7 uV of the chin. */
+static double step_uv(sv_role role) { return role == SV_ROLE_CHIN ? 0.5 : 1; }
 
 static const char *text_at(const json_t *object, const char *outer, const char *inner) {
     return sv_json_text(json_object_get(object, outer), inner, "");
@@ -248,7 +254,18 @@ static json_t *page_row(const json_t *row) {
                                             {"text", "reasoning_text"}, {"rules", "applicable_rules"},
                                             {"flags", "flags"},         {"problem", "parse_error"}};
     for (size_t i = 0; i < SV_COUNT(copied); i++) json_object_set(r, copied[i][0], json_object_get(row, copied[i][1]));
+    sv_proof_set(r, row);
     return r;
+}
+
+static json_t *page_traces(const sv_report_input *in) {
+    json_t *traces = json_array();
+    for (int r = 0; r < SV_N_ROLES && !in->no_signals; r++) {
+        if (!in->night->samples[r]) continue;
+        json_array_append_new(traces,
+                              json_pack("{s:s,s:f}", "role", sv_role_name((sv_role)r), "step_uv", step_uv((sv_role)r)));
+    }
+    return traces;
 }
 
 static void put_data(sv_strbuf *out, const sv_report_input *in) {
@@ -259,12 +276,24 @@ static void put_data(sv_strbuf *out, const sv_report_input *in) {
     json_array_foreach(in->rows, i, row) json_array_append_new(rows, page_row(row));
     json_object_set_new(data, "rows", rows);
     json_object_set_new(data, "rules", rule_meanings());
+    json_object_set_new(data, "meanings", sv_proof_meanings());
+    json_object_set_new(data, "traces", page_traces(in));
+    json_object_set_new(data, "audited", json_boolean(sv_proof_any(in->rows, "audit")));
     json_object_set_new(data, "truth", json_boolean(has_truth(in->rows)));
     json_object_set_new(data, "start_s", start < 0 ? json_null() : json_real(start));
     json_object_set_new(data, "plot",
                         json_pack("{s:f,s:f,s:f}", "width", scale.width, "left", scale.left, "step", scale.step));
     if (!sv_html_json(out, data)) out->failed = true;
     json_decref(data);
+}
+
+static void put_proof(sv_strbuf *out, const sv_report_input *in) {
+    sv_proof_night(out, in->summary, in->rows, start_s(in->summary));
+}
+
+static void put_trace_script(sv_strbuf *out, const sv_report_input *in) {
+    (void)in;
+    sv_strbuf_puts(out, sv_report_trace);
 }
 
 static const struct {
@@ -279,9 +308,28 @@ static const struct {
               {"densitylegend", put_density_legend},
               {"statistics", put_statistics},
               {"agreement", put_agreement},
+              {"proof", put_proof},
+              {"trace", put_trace_script},
               {"channels", put_channels},
               {"provenance", put_provenance},
               {"data", put_data}};
+
+/* The signals of an epoch as a script element. */
+static bool put_signals(sv_strbuf *out, const sv_report_input *in, int epoch) {
+    sv_strbuf bytes = {0};
+    sv_bit_writer bits = {.out = &bytes};
+    for (int r = 0; r < SV_N_ROLES; r++) {
+        const double *samples = in->night->samples[r];
+        if (samples)
+            sv_trace_encode(&bits, samples + (size_t)epoch * SV_EPOCH_SAMPLES, SV_EPOCH_SAMPLES, step_uv((sv_role)r));
+    }
+    sv_trace_finish(&bits);
+    sv_strbuf_printf(out, "<script type=\"text/plain\" id=\"s%d\">", epoch);
+    bool ok = !bytes.failed && sv_html_base64(out, (const unsigned char *)sv_strbuf_text(&bytes), bytes.len);
+    sv_strbuf_puts(out, "</script>\n");
+    sv_strbuf_free(&bytes);
+    return ok;
+}
 
 /* One thread's tools for making pictures small. */
 typedef struct drawing {
@@ -308,6 +356,8 @@ static void draw(void *context, int64_t item, int thread) {
         sv_strbuf_printf(out, "<script type=\"text/plain\" id=\"p%d\">", epoch);
         if (!sv_html_base64(out, png, len)) d->statuses[item] = sv_fail_memory(&d->errors[item], "picture", len);
         sv_strbuf_puts(out, "</script>\n");
+        if (!d->statuses[item] && !d->input->no_signals && !put_signals(out, d->input, epoch))
+            d->statuses[item] = sv_fail_memory(&d->errors[item], "signals", SV_EPOCH_SAMPLES);
     }
     free(png);
     free(rgb);

@@ -10,9 +10,10 @@
 #include "psg/night.h"
 
 typedef struct sv_report_input {
-    const json_t *summary; /* summary.json */
-    const json_t *rows;    /* epochs.jsonl as an array, by epoch */
+    const json_t *summary; /* summary.json; `triage`, also inside `audit`, becomes the list of epochs to look at */
+    const json_t *rows; /* epochs.jsonl as an array, by epoch; `audit` and `evidence` are shown where a row has them */
     const sv_night *night; /* the pictures are drawn from it */
+    bool no_signals;       /* leaves the signals out: no traces, a smaller file */
 } sv_report_input;
 
 /* Writes the report atomically. `pool` (may be NULL) shares out the drawing; the file does not depend on it. */
