@@ -100,7 +100,7 @@ static sv_verdict compare(const sv_bound *stated, double measured, const toleran
     double distance = fmax(fmax(stated->low - measured, measured - stated->high), 0);
     double end = stated->low > measured ? stated->low : stated->high,
            wider = stated->approximate ? SV_T_approximate : 1;
-    double size = fmax(fabs(isinf(end) ? measured : end), fabs(measured));
+    double size = fmin(fabs(isinf(end) ? measured : end), fabs(measured));
     if (distance <= fmax(t->near, t->near_relative * size) * wider) return SV_SUPPORTED;
     bool far = distance > fmax(t->far, t->far_relative * size) * wider * (hedged ? SV_T_hedge : 1);
     return far ? SV_CONTRADICTED : SV_CANNOT_TELL;
