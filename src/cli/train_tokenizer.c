@@ -15,7 +15,7 @@
 #include "token/bpe_trainer.h"
 #include "train/text_corpus.h"
 
-#define FILES_BYTES 64e6 /* room for the largest vocabulary */
+#define BYTES_A_TOKEN 200 /* of the files, about */
 
 typedef struct arguments {
     const char *folder;
@@ -140,7 +140,7 @@ static int train(const arguments *a) {
     sv_folder_writer folder = {0};
     sv_error err;
     /* before the work, which a folder that cannot be written would make useless */
-    sv_status s = sv_folder_writer_open(&folder, a->folder, FILES_BYTES, false, &err);
+    sv_status s = sv_folder_writer_open(&folder, a->folder, BYTES_A_TOKEN * (double)a->vocab_size, false, &err);
     if (!s) s = read_inputs(&j, &err);
     if (!s) s = learn(&j, &err);
     if (!s) s = sv_tokenizer_files_write(folder.temporary, j.learned.merges, j.learned.n_merges, &err);

@@ -1,6 +1,7 @@
 /* text_corpus.c - one loop over blocks of a file that collects lines, or the whole. */
 #include "train/text_corpus.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -95,9 +96,13 @@ static sv_status take_block(reader *r, const char *block, size_t n) {
 
 static sv_status read_stream(reader *r, FILE *in) {
     char block[1 << 16];
-    size_t n;
     sv_status s = SV_OK;
-    while (!s && (n = fread(block, 1, sizeof block, in)) > 0) {
+    for (bool more = true; !s && more;) {
+        errno = 0;
+        size_t n = fread(block, 1, sizeof block, in);
+        bool woken = ferror(in) && errno == EINTR; /* by a signal while a pipe had nothing */
+        if (woken) clearerr(in);
+        more = n > 0 || woken;
         s = take_block(r, block, n);
         if (!s && r->corpus->progress && !r->corpus->progress(r->corpus->context, n))
             s = sv_fail(r->err, SV_ERR_CANCELLED, "cancelled");

@@ -77,6 +77,16 @@ expect 2 "--min-frequency" train text.txt -o x --vocab-size 300 --min-frequency 
 expect 2 "expected --vocab-size N" train text.txt -o x
 expect 2 "-o DIR" train text.txt --vocab-size 300
 expect 2 "expected files" train -o x --vocab-size 300
+mkfifo pipe
+exec 9<>pipe # a pipe that gives nothing and does not end
+"$SLEEPVLM" train tokenizer pipe -o x --vocab-size 300 -q 2>err &
+pid=$!
+sleep 0.5
+kill -TERM $pid
+code=0
+wait $pid || code=$?
+exec 9>&-
+equal "$code $(cat err)" '130 sleepvlm train tokenizer: cancelled'
 [[ -z $(ls -d x* ./*.part 2>/dev/null) ]] || fail "a refused command left a folder"
 diff -r made again || fail "a refused command changed a folder"
 

@@ -161,7 +161,7 @@ static size_t random_text(uint64_t seed, size_t max_len, char *out) {
                                            "\n",
                                            "1",
                                            ". ",
-                                           "\xe2\x80\x91",
+                                           "\u2011",
                                            "\xc3\xa9",
                                            "A\xcc\x8a",
                                            "\t",
@@ -216,8 +216,7 @@ static void merges_are_those_of_the_definition(void **state) {
 
 static const char *const sentences[] = {
     "The EEG shows low amplitude mixed frequency activity; alpha rhythm takes less than half of the epoch.",
-    "Two K\xe2\x80\x91"
-    "complexes and a spindle of 0.8 s in C4\xe2\x80\x91M1: stage N2.",
+    "Two K\u2011complexes and a spindle of 0.8 s in C4\u2011M1: stage N2.",
     "Slow waves of 82 \xc2\xb5V take 12 s of the epoch, more than 20 %. Chin tone is low.\n"};
 
 static void texts_come_back_normalised(void **state) {
@@ -271,7 +270,7 @@ static void training_counts_the_tokens_of_its_text(void **state) {
             free(ids);
         }
         assert_int_equal(total, r.n_tokens);
-        ASSERT_OK(sv_tokenizer_encode(t, "\xe2\x80\x91", 3, false, &ids, &n, &err), err);
+        ASSERT_OK(sv_tokenizer_encode(t, "\u2011", 3, false, &ids, &n, &err), err);
         assert_int_equal(n, n_merges == 0 ? 3 : 1);
         free(ids);
         sv_tokenizer_free(t);

@@ -41,21 +41,10 @@ static void text_is_one_document_or_one_a_line(void **state) {
         const char *text, *whole, *lines;
     } cases[] = {{"a b\nc\n", "[a b\nc\n]", "[a b][c]"},
                  {"a\r\n\r\n\nb", "[a\r\n\r\n\nb]", "[a][b]"},
-                 {"\xef\xbb\xbf"
-                  "a\n\xef\xbb\xbf"
-                  "b",
-                  "[a\n\xef\xbb\xbf"
-                  "b]",
-                  "[a][\xef\xbb\xbf"
-                  "b]"},
+                 {"\ufeffa\n\ufeffb", "[a\n\ufeffb]", "[a][\ufeffb]"},
                  {"", "[]", ""},
                  {"\n", "[\n]", ""},
-                 {"N\xe2\x80\x91"
-                  "1",
-                  "[N\xe2\x80\x91"
-                  "1]",
-                  "[N\xe2\x80\x91"
-                  "1]"}};
+                 {"N\u20111", "[N\u20111]", "[N\u20111]"}};
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         check("a.txt", cases[i].text, strlen(cases[i].text), false, false, cases[i].whole);
         check("a.txt", cases[i].text, strlen(cases[i].text), true, false, cases[i].lines);
@@ -80,16 +69,11 @@ static void chats_give_their_texts(void **state) {
     static const char chats[] =
         "{\"id\": 1, \"messages\": [{\"role\": \"system\", \"content\": \"rules\"}, {\"role\": \"user\", \"content\": "
         "[{\"type\": \"text\", \"text\": \"now:\"}, {\"type\": \"image\", \"image\": \"a.png\"}, {\"type\": \"text\", "
-        "\"text\": \"stage?\"}]}, {\"role\": \"assistant\", \"content\": \"N\xe2\x80\x91"
-        "2\\n\"}]}\r\n"
+        "\"text\": \"stage?\"}]}, {\"role\": \"assistant\", \"content\": \"N\u20112\\n\"}]}\r\n"
         "\n"
         "{\"messages\": [{\"role\": \"user\", \"content\": \"\"}, {\"role\": \"assistant\", \"content\": \"W\"}]}";
-    check("chats.jsonl", chats, sizeof chats - 1, false, false,
-          "[rules][now:][stage?][N\xe2\x80\x91"
-          "2\n][][W]");
-    check("CHATS.JSONL", chats, sizeof chats - 1, true, true,
-          "[N\xe2\x80\x91"
-          "2\n][W]");
+    check("chats.jsonl", chats, sizeof chats - 1, false, false, "[rules][now:][stage?][N\u20112\n][][W]");
+    check("CHATS.JSONL", chats, sizeof chats - 1, true, true, "[N\u20112\n][W]");
     check("chats.txt", "{\"messages\": []}", 16, false, false, "[{\"messages\": []}]");
 }
 
