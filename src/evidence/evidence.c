@@ -8,7 +8,8 @@
 #include "evidence/detectors.h"
 
 const sv_measurement_info sv_measurement_infos[SV_N_MEASUREMENTS] = {
-#define SV_MEASUREMENT(name, unit, meaning) {#name, unit, meaning},
+#define SV_MEASUREMENT(name, unit, meaning, subject, before, scale, decimals, after) \
+    {#name, unit, meaning, subject, before, after, scale, decimals},
 #include "evidence/measurements.def"
 #undef SV_MEASUREMENT
 };
@@ -143,6 +144,17 @@ static const struct {
     {SV_M_chin_uv, SV_M_phasic_emg_count, CHIN, 0, "needs the chin EMG"},
     {SV_M_arousal_count, SV_M_unusable_share, EEG, 0, "needs an EEG channel (F4, C4 or O2)"},
 };
+
+const char *sv_measurement_say(sv_measurement measurement, double value, char *out, size_t size) {
+    const sv_measurement_info *m = &sv_measurement_infos[measurement];
+    if (isnan(value)) {
+        snprintf(out, size, "%s cannot be measured", m->subject);
+    } else {
+        double step = pow(10, -m->decimals), rounded = round(m->scale * value / step) * step;
+        snprintf(out, size, "%s%.*f%s", m->before, m->decimals, rounded + 0.0, m->after); /* no "-0" */
+    }
+    return out;
+}
 
 const char *sv_evidence_lacking(const sv_evidence *evidence, sv_measurement measurement) {
     for (size_t i = 0; i < SV_COUNT(needs); i++) {
