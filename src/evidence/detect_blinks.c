@@ -5,7 +5,7 @@
  * phenomenon; AASM manual: W.2). With both eye electrodes on one height (Kong and Wilson 1998) LOC and ROC show it in
  * phase; in the manual's first montage LOC lies below the eye and ROC above, and they show it out of phase, as they do
  * a horizontal movement. So it is F4 that tells them apart: it sees much of a blink and next to nothing of a horizontal
- * movement. Without F4 and C4 only pulses in phase in both eyes are called blinks.
+ * movement; C4 sees less of both. Without them no blink is called: what the eyes alone show may be a glance.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -107,11 +107,6 @@ static bool in_front(const search *b, size_t i) {
     return !b->back || height(b->back, i) <= SV_P_blink_occipital_share * front;
 }
 
-static bool in_both_eyes(const search *b, size_t i) {
-    return b->eyes[0] && b->eyes[1] && is_pulse(b->eyes[0], i, SV_P_blink_uv) &&
-           height(b->eyes[1], i) >= SV_P_blink_eyes_share * height(b->eyes[0], i);
-}
-
 static sv_event event_of(const search *b, const float *x, size_t i) {
     size_t from, to;
     double uv = 0;
@@ -131,15 +126,15 @@ sv_status sv_detect_blinks(const sv_signals *signals, const sv_events *earlier, 
     search b;
     (void)earlier;
     if (!(signals->roles & (sv_role_bit(SV_ROLE_LOC) | sv_role_bit(SV_ROLE_ROC)))) return SV_OK;
+    if (!(signals->roles & (sv_role_bit(SV_ROLE_F4) | sv_role_bit(SV_ROLE_C4)))) return SV_OK;
     sv_status s = search_new(signals, &b, err);
-    const float *x = b.front ? b.front : b.eyes[0];
     size_t free_from = REACH;
-    for (size_t i = REACH; x && !s && i + REACH < b.n; i++) {
-        if (i < free_from || x[i] <= x[i - 1] || x[i] < x[i + 1]) continue;
+    for (size_t i = REACH; !s && i + REACH < b.n; i++) {
+        if (i < free_from || b.front[i] <= b.front[i - 1] || b.front[i] < b.front[i + 1]) continue;
         if (b.sleep && b.sleep[i / SV_NIGHT_RATE_HZ]) continue;
-        if (!(b.front ? in_front(&b, i) : in_both_eyes(&b, i))) continue;
+        if (!in_front(&b, i)) continue;
         free_from = i + REACH;
-        sv_event event = event_of(&b, x, i);
+        sv_event event = event_of(&b, b.front, i);
         s = sv_events_add(found, &event, err);
     }
     search_free(&b);

@@ -35,9 +35,8 @@ static sv_status steps_of(const sv_signals *signals, sv_role role, float **out, 
     return s;
 }
 
-/* How far the eyes jump apart at i: 0 unless both go, against each other. With one eye: that one's jump. */
+/* How far the eyes jump apart at i: 0 unless both go, against each other. */
 static double jump(const float *loc, const float *roc, size_t i) {
-    if (!loc || !roc) return 2 * SV_P_rem_one_eye * (double)(loc ? loc[i] : -roc[i]);
     double l = (double)loc[i], r = -(double)roc[i];
     if (l * r <= 0 || fmin(fabs(l), fabs(r)) < SV_P_rem_alike * fmax(fabs(l), fabs(r))) return 0;
     return l + r;
@@ -89,12 +88,11 @@ static sv_status search(const float *loc, const float *roc, size_t n, unsigned r
 
 sv_status sv_detect_rapid_eye_movements(const sv_signals *signals, const sv_events *earlier, sv_events *found,
                                         sv_error *err) {
-    const unsigned left = sv_role_bit(SV_ROLE_LOC), right = sv_role_bit(SV_ROLE_ROC),
-                   eyes = signals->roles & (left | right);
+    const unsigned eyes = sv_role_bit(SV_ROLE_LOC) | sv_role_bit(SV_ROLE_ROC);
     float *loc = NULL, *roc = NULL;
-    if (!eyes || signals->n < 3) return SV_OK;
-    sv_status s = eyes & left ? steps_of(signals, SV_ROLE_LOC, &loc, err) : SV_OK;
-    if (!s && eyes & right) s = steps_of(signals, SV_ROLE_ROC, &roc, err);
+    if ((signals->roles & eyes) != eyes || signals->n < 3) return SV_OK;
+    sv_status s = steps_of(signals, SV_ROLE_LOC, &loc, err);
+    if (!s) s = steps_of(signals, SV_ROLE_ROC, &roc, err);
     if (!s) s = search(loc, roc, signals->n, eyes, earlier, found, err);
     free(loc);
     free(roc);

@@ -192,6 +192,43 @@ static void alpha_is_measured(void **state) {
     free(h);
 }
 
+enum {
+    F4 = 1 << SV_ROLE_F4,
+    C4 = 1 << SV_ROLE_C4,
+    O2 = 1 << SV_ROLE_O2,
+    LOC = 1 << SV_ROLE_LOC,
+    ROC = 1 << SV_ROLE_ROC
+};
+
+/* What eye movements can be told from: a gaze from both eyes, a blink from an eye and what lies above it. Where they
+ * cannot, none is found, and the count is not 0 but unknown. */
+static void eyes_need_their_channels(void **state) {
+    (void)state;
+    static const struct {
+        unsigned roles;
+        bool blinks, gaze;
+    } cases[] = {
+        {LOC, false, false},     {LOC | O2, false, false},     {LOC | ROC, false, true}, {LOC | ROC | O2, false, true},
+        {ROC | F4, true, false}, {LOC | C4 | O2, true, false}, {F4 | C4, false, false},  {LOC | ROC | F4, true, true},
+    };
+    head *h = malloc(sizeof *h);
+    fill(h, 5, 3, 1.5);
+    add(h, 40, 0.8, 110, blink, vertical);
+    add(h, 100, 0.6, 90, jump, sideways);
+    for (size_t i = 0; i < SV_COUNT(cases); i++) {
+        sv_evidence e = measure(h, cases[i].roles, NULL, EPOCHS);
+        double blinks = sv_evidence_value(&e, 1, SV_M_blink_count), rems = sv_evidence_value(&e, 3, SV_M_rem_count);
+        assert_true(cases[i].blinks ? blinks == 1 : isnan(blinks));
+        assert_true(cases[i].gaze ? rems == 1 : isnan(rems));
+        assert_int_equal(sv_evidence_lacking(&e, SV_M_blink_count)[0] == 0, cases[i].blinks);
+        assert_int_equal(sv_evidence_lacking(&e, SV_M_rem_count)[0] == 0, cases[i].gaze);
+        if (!cases[i].blinks) assert_int_equal(sv_events_count(&e.events, SV_EVENT_BLINK, 0, 0, 1e6), 0);
+        if (!cases[i].gaze) assert_int_equal(sv_events_count(&e.events, SV_EVENT_REM, 0, 0, 1e6), 0);
+        sv_evidence_free(&e);
+    }
+    free(h);
+}
+
 /* Any subset of channels: no crash, NaN exactly where a reason is given. */
 static void every_subset_of_channels(void **state) {
     (void)state;
@@ -263,10 +300,11 @@ static void threads_do_not_matter(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_put_in_is_found), cmocka_unit_test(movements_and_arousals),
-        cmocka_unit_test(slow_waves_need_75_uv),   cmocka_unit_test(chin_levels),
-        cmocka_unit_test(alpha_is_measured),       cmocka_unit_test(every_subset_of_channels),
-        cmocka_unit_test(flat_and_clipped),        cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(what_is_put_in_is_found),  cmocka_unit_test(movements_and_arousals),
+        cmocka_unit_test(slow_waves_need_75_uv),    cmocka_unit_test(chin_levels),
+        cmocka_unit_test(alpha_is_measured),        cmocka_unit_test(every_subset_of_channels),
+        cmocka_unit_test(eyes_need_their_channels), cmocka_unit_test(flat_and_clipped),
+        cmocka_unit_test(threads_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
