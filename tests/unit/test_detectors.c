@@ -142,6 +142,39 @@ static void movements_and_arousals(void **state) {
     free(h);
 }
 
+/* A pop is one electrode's: not a glance, which both eyes show, nor a step that stays within one of them. */
+static void pops_are_of_one_electrode(void **state) {
+    (void)state;
+    static const double one_eye[] = {0, 0, 0, 1, 0, 0};
+    head *h = malloc(sizeof *h);
+    fill(h, 5, 0.7, 1.5);
+    add(h, 40, 2, 250, pop, one_eye);
+    add(h, 100, 0.6, 250, jump, sideways);
+    add(h, 130, 2, 250, pop, sideways);
+    add(h, 160, 0.8, 250, blink, vertical);
+    add(h, 190, 0.6, 250, jump, one_eye);
+    sv_evidence e = measure(h, ALL, NULL, EPOCHS);
+    assert_int_equal(near(&e, SV_EVENT_ARTEFACT, 40.4, 1), 1);
+    assert_int_equal(sv_events_count(&e.events, SV_EVENT_ARTEFACT, 0, 0, 1e6), 1);
+    sv_evidence_free(&e);
+    free(h);
+}
+
+/* The same seconds are not an arousal and a movement. */
+static void no_arousal_within_a_movement(void **state) {
+    (void)state;
+    head *h = malloc(sizeof *h);
+    fill(h, 5, 0.7, 1.5);
+    add(h, 100, 8, 200, sway, everywhere);
+    add(h, 100, 8, 12, noise, everywhere);
+    add(h, 100, 8, 15, noise, at_chin);
+    sv_evidence e = measure(h, ALL, NULL, EPOCHS);
+    assert_int_equal(near(&e, SV_EVENT_BODY_MOVEMENT, 104, 4), 1);
+    assert_int_equal(near(&e, SV_EVENT_AROUSAL, 104, 6), 0);
+    sv_evidence_free(&e);
+    free(h);
+}
+
 /* 75 uV decide: the same waves 10 % above and 10 % below. */
 static void slow_waves_need_75_uv(void **state) {
     (void)state;
@@ -300,10 +333,16 @@ static void threads_do_not_matter(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_put_in_is_found),  cmocka_unit_test(movements_and_arousals),
-        cmocka_unit_test(slow_waves_need_75_uv),    cmocka_unit_test(chin_levels),
-        cmocka_unit_test(alpha_is_measured),        cmocka_unit_test(every_subset_of_channels),
-        cmocka_unit_test(eyes_need_their_channels), cmocka_unit_test(flat_and_clipped),
+        cmocka_unit_test(what_is_put_in_is_found),
+        cmocka_unit_test(movements_and_arousals),
+        cmocka_unit_test(slow_waves_need_75_uv),
+        cmocka_unit_test(chin_levels),
+        cmocka_unit_test(alpha_is_measured),
+        cmocka_unit_test(every_subset_of_channels),
+        cmocka_unit_test(eyes_need_their_channels),
+        cmocka_unit_test(pops_are_of_one_electrode),
+        cmocka_unit_test(no_arousal_within_a_movement),
+        cmocka_unit_test(flat_and_clipped),
         cmocka_unit_test(threads_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
