@@ -101,7 +101,7 @@ sv_status sv_evidence_measure(const sv_night *night, const signed char *stages, 
         out->n_epochs = night->n_epochs;
         forget(out);
     }
-    for (int round = 1; !s && round <= 2; round++) s = run_round(&signals, round, &out->events, err);
+    for (int round = 1; !s && round <= 3; round++) s = run_round(&signals, round, &out->events, err);
     for (size_t i = 0; !s && measures[i]; i++) s = measures[i](&signals, out, err);
     sv_signals_free(&signals);
     if (s) sv_evidence_free(out);

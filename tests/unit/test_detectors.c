@@ -95,7 +95,7 @@ static const struct planted {
     {SV_EVENT_K_COMPLEX, 2, 170, k_complex, frontal, 0.7},
     {SV_EVENT_VERTEX_WAVE, 0.5, 90, vertex, at_vertex, 1},
     {SV_EVENT_BLINK, 0.8, 110, blink, vertical, 3},
-    {SV_EVENT_REM, 0.6, 90, jump, sideways, 1},
+    {SV_EVENT_REM, 0.2, 90, jump, sideways, 1},
     {SV_EVENT_SEM, 7, 90, roll, sideways, 1},
     {SV_EVENT_PHASIC_EMG, 0.3, 12, noise, at_chin, 0.7},
     {SV_EVENT_ARTEFACT, 1, 250, pop, only_o2, 0.7},
@@ -246,8 +246,8 @@ static void eyes_need_their_channels(void **state) {
     };
     head *h = malloc(sizeof *h);
     fill(h, 5, 3, 1.5);
-    add(h, 40, 0.8, 110, blink, vertical);
-    add(h, 100, 0.6, 90, jump, sideways);
+    add(h, 40, 0.8, 250, blink, vertical);
+    add(h, 100, 0.2, 90, jump, sideways);
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         sv_evidence e = measure(h, cases[i].roles, NULL, EPOCHS);
         double blinks = sv_evidence_value(&e, 1, SV_M_blink_count), rems = sv_evidence_value(&e, 3, SV_M_rem_count);
@@ -259,6 +259,40 @@ static void eyes_need_their_channels(void **state) {
         if (!cases[i].gaze) assert_int_equal(sv_events_count(&e.events, SV_EVENT_REM, 0, 0, 1e6), 0);
         sv_evidence_free(&e);
     }
+    free(h);
+}
+
+/* Many blinks teach the pattern of this head, by which small ones are found too, and no glance is one. */
+static void blinks_are_learned(void **state) {
+    (void)state;
+    head *h = malloc(sizeof *h);
+    fill(h, 8, 4, 1.5);
+    for (int k = 0; k < 30; k++) add(h, 10 + 4 * k, 0.8, 130, blink, vertical);
+    for (int k = 0; k < 10; k++) add(h, 12 + 4 * k, 0.8, 55, blink, vertical);
+    for (int k = 10; k < 25; k++) add(h, 12 + 4 * k, 0.2, 150, jump, sideways);
+    sv_evidence e = measure(h, ALL, NULL, EPOCHS);
+    int large = 0, small = 0, all = sv_events_count(&e.events, SV_EVENT_BLINK, 0, 0, 1e6);
+    for (int k = 0; k < 30; k++) large += near(&e, SV_EVENT_BLINK, 10.3 + 4 * k, 0.5);
+    for (int k = 0; k < 10; k++) small += near(&e, SV_EVENT_BLINK, 12.3 + 4 * k, 0.5);
+    if (large < 29 || small < 8 || all - large - small > 1)
+        fail_msg("%d large, %d small, %d in all", large, small, all);
+    sv_evidence_free(&e);
+    free(h);
+}
+
+/* Every jump of the gaze is a movement: there, and back after a while; at once it is one peak. */
+static void a_way_back_is_a_movement(void **state) {
+    (void)state;
+    head *h = malloc(sizeof *h);
+    fill(h, 5, 1, 1.5);
+    add(h, 40, 0.8, 90, jump, sideways);
+    add(h, 100, 0.22, 90, jump, sideways);
+    sv_evidence e = measure(h, ALL, NULL, EPOCHS);
+    assert_int_equal(sv_evidence_value(&e, 1, SV_M_rem_count), 2);
+    assert_int_equal(near(&e, SV_EVENT_REM, 40.05, 0.2), 1);
+    assert_int_equal(near(&e, SV_EVENT_REM, 40.8, 0.2), 1);
+    assert_int_equal(sv_evidence_value(&e, 3, SV_M_rem_count), 1);
+    sv_evidence_free(&e);
     free(h);
 }
 
@@ -340,6 +374,8 @@ int main(void) {
         cmocka_unit_test(alpha_is_measured),
         cmocka_unit_test(every_subset_of_channels),
         cmocka_unit_test(eyes_need_their_channels),
+        cmocka_unit_test(blinks_are_learned),
+        cmocka_unit_test(a_way_back_is_a_movement),
         cmocka_unit_test(pops_are_of_one_electrode),
         cmocka_unit_test(no_arousal_within_a_movement),
         cmocka_unit_test(flat_and_clipped),
