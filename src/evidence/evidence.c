@@ -102,7 +102,7 @@ sv_status sv_evidence_measure(const sv_night *night, const signed char *stages, 
         out->n_epochs = night->n_epochs;
         forget(out);
     }
-    for (int round = 1; !s && round <= 2; round++) s = run_round(&signals, round, &out->events, err);
+    for (int round = 1; !s && round <= 3; round++) s = run_round(&signals, round, &out->events, err);
     for (size_t i = 0; !s && measures[i]; i++) s = measures[i](&signals, out, err);
     sv_signals_free(&signals);
     if (s) sv_evidence_free(out);
@@ -139,8 +139,8 @@ static const struct {
     {SV_M_alpha_share, SV_M_slow_wave_max_uv, EEG, 0, "needs an EEG channel (F4, C4 or O2)"},
     {SV_M_vertex_wave_count, SV_M_vertex_wave_count, 1u << SV_ROLE_C4, 0, "needs C4"},
     {SV_M_sawtooth_s, SV_M_sawtooth_s, FRONTAL_CENTRAL, 0, "needs C4 or F4"},
-    {SV_M_blink_count, SV_M_rem_count, EOG, 0, "needs LOC or ROC"},
-    {SV_M_sem_count, SV_M_sem_s, 1u << SV_ROLE_LOC, 1u << SV_ROLE_ROC, "needs LOC and ROC"},
+    {SV_M_blink_count, SV_M_blink_count, EOG, FRONTAL_CENTRAL, "needs LOC or ROC, and F4 or C4"},
+    {SV_M_rem_count, SV_M_sem_s, 1u << SV_ROLE_LOC, 1u << SV_ROLE_ROC, "needs LOC and ROC"},
     {SV_M_chin_uv, SV_M_phasic_emg_count, CHIN, 0, "needs the chin EMG"},
     {SV_M_arousal_count, SV_M_unusable_share, EEG, 0, "needs an EEG channel (F4, C4 or O2)"},
 };
