@@ -95,6 +95,7 @@ typedef struct sv_stage_options {
     bool coarse;              /* stage and rules only, no rationale (stage-first models) */
     bool constrained;         /* only answers of the trained form can be written, so that all can be read */
     bool anti_alias;          /* low-pass before 100 Hz; off = as the published system */
+    bool no_audit;            /* rows without measurements and verdicts (`evidence`, `audit`): some seconds less */
     bool no_signals;          /* a report without the signals: smaller, without the enlarged traces */
     bool force;               /* replace results of another recording, model or option in the folder */
     /* Called after each epoch, from any thread but never from two at once; NULL = not. */
@@ -110,6 +111,7 @@ typedef struct sv_stage_outcome {
     int n_unparsed;          /* the model's answer held no stage */
     int n_no_signal;         /* in a gap of the recording: not asked */
     int n_uncertain;         /* the most probable stage has less than 0.6 */
+    int n_contradicted;      /* a claim, a rule or the stage is contradicted by the signal */
     int n_warnings;          /* about the recording; see summary.json */
     char cache_warning[640]; /* why the cache could not be written; "" = nothing to say */
     bool was_complete;       /* the folder already held exactly this result; nothing was computed */

@@ -8,7 +8,10 @@
 static sv_status write_report(const sv_run *run, sv_error *err) {
     char *path = sv_path_join(run->folder, "report.html");
     if (!path) return sv_fail_memory(err, "path", 0);
-    sv_report_input input = {.summary = run->summary, .rows = run->rows, .night = &run->subject.night, .no_signals = run->options.no_signals};
+    sv_report_input input = {.summary = run->summary,
+                             .rows = run->rows,
+                             .night = &run->subject.night,
+                             .no_signals = run->options.no_signals};
     sv_status s = sv_report_write(path, &input, run->pool, err);
     free(path);
     return s;

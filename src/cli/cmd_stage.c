@@ -41,6 +41,7 @@ static const struct option long_options[] = {{"model", required_argument, 0, 'm'
                                              {"hypnogram", required_argument, 0, 'y'},
                                              {"mains", required_argument, 0, 'n'},
                                              {"anti-alias", no_argument, 0, 'a'},
+                                             {"no-audit", no_argument, 0, 'D'},
                                              {"no-signals", no_argument, 0, 'G'},
                                              {"lights-off", required_argument, 0, 'F'},
                                              {"lights-on", required_argument, 0, 'N'},
@@ -81,6 +82,7 @@ static int take_option(arguments *a, int letter, const char *value) {
         case 'y': o->hypnogram_path = value; return 0;
         case 'n': o->mains = value; return 0;
         case 'a': o->anti_alias = true; return 0;
+        case 'D': o->no_audit = true; return 0;
         case 'G': o->no_signals = true; return 0;
         case 'F': o->lights_off = value; return 0;
         case 'N': o->lights_on = value; return 0;
@@ -124,6 +126,20 @@ static void print_number(const json_t *statistics, const char *key, const char *
     if (json_is_number(value)) fprintf(stderr, "  %-22s %8.1f %s\n", text, json_number_value(value), unit);
 }
 
+static void print_audit(const json_t *summary, const sv_stage_outcome *o) {
+    const json_t *claims = json_object_get(json_object_get(summary, "audit"), "claims");
+    int supported = (int)sv_json_int(claims, "supported", 0),
+        contradicted = (int)sv_json_int(claims, "contradicted", 0);
+    int unknown = (int)sv_json_int(claims, "cannot_tell", 0);
+    if (!claims) return;
+    fprintf(stderr, "  claims of the rationales: %d supported by the signal, %d contradicted, %d cannot be told\n",
+            supported, contradicted, unknown);
+    if (o->n_contradicted) {
+        fprintf(stderr, "  %d epochs: a claim, a rule or the stage is contradicted; the report lists the worst\n",
+                o->n_contradicted);
+    }
+}
+
 static void print_human(const json_t *summary, const char *folder, const sv_stage_outcome *o) {
     const json_t *statistics = json_object_get(summary, "statistics");
     fprintf(stderr, "%s: %d epochs", sv_json_text(summary, "subject", ""), o->n_epochs);
@@ -135,6 +151,7 @@ static void print_human(const json_t *summary, const char *folder, const sv_stag
     if (o->n_unparsed) fprintf(stderr, "  %d epochs: the answer held no stage\n", o->n_unparsed);
     if (o->n_no_signal) fprintf(stderr, "  %d epochs: no signal, not asked\n", o->n_no_signal);
     if (o->n_uncertain) fprintf(stderr, "  %d epochs are uncertain (most probable stage below 0.6)\n", o->n_uncertain);
+    print_audit(summary, o);
     print_number(statistics, "TST", "total sleep time", "min");
     print_number(statistics, "SE", "sleep efficiency", "%");
     print_number(statistics, "SOL", "sleep onset latency", "min");
@@ -255,6 +272,7 @@ const sv_command sv_cmd_stage = {
         "      --hypnogram FILE    a scorer's stages, put beside the answers (EDF+, XML, CSV, text)\n"
         "      --mains 50|60|auto|off  mains notch (auto: what the recording shows, else 50)\n"
         "      --anti-alias        low-pass before drawing at 100 Hz (off: as the published system)\n"
+        "      --no-audit          leave out what was measured and the verdicts on every claim\n"
         "      --no-signals        leave the signals out of report.html: smaller, without the enlarged traces\n"
         "      --lights-off TIME   bounds of the statistics: HH:MM[:SS] or +SECONDS from the start\n"
         "      --lights-on TIME\n"

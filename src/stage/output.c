@@ -122,16 +122,19 @@ bool sv_output_start_fits_edf(const sv_start_time *start) {
 }
 
 static json_t *counts_of(const json_t *rows) {
-    int n_unparsed = 0, n_no_signal = 0, n_uncertain = 0;
+    int n_unparsed = 0, n_no_signal = 0, n_uncertain = 0, n_contradicted = 0, n_second = 0;
     size_t i;
     json_t *row;
     json_array_foreach(rows, i, row) {
         n_unparsed += sv_row_has_flag(row, "unparsed");
         n_no_signal += sv_row_has_flag(row, "no_signal");
         n_uncertain += sv_row_has_flag(row, "uncertain");
+        n_contradicted += sv_row_has_flag(row, "contradicted");
+        n_second += sv_row_has_flag(row, "second_opinion");
     }
-    return json_pack("{s:i,s:i,s:i,s:i}", "epochs", (int)json_array_size(rows), "unparsed", n_unparsed, "no_signal",
-                     n_no_signal, "uncertain", n_uncertain);
+    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i}", "epochs", (int)json_array_size(rows), "unparsed", n_unparsed,
+                     "no_signal", n_no_signal, "uncertain", n_uncertain, "contradicted", n_contradicted,
+                     "second_opinion", n_second);
 }
 
 static json_t *start_of(const sv_start_time *t) {
@@ -164,7 +167,7 @@ static json_t *statistics_of(const sv_subject *s, const signed char *stages) {
 }
 
 sv_status sv_output_summary(const sv_subject *s, const sv_stage_prompt *prompt, const json_t *provenance,
-                            const char *fingerprint, const json_t *rows, json_t **out, sv_error *err) {
+                            const char *fingerprint, const json_t *rows, json_t *audit, json_t **out, sv_error *err) {
     signed char *stages = sv_output_stages(rows);
     if (!stages) return sv_fail_memory(err, "stages", json_array_size(rows));
     json_t *summary = json_object();
@@ -185,6 +188,7 @@ sv_status sv_output_summary(const sv_subject *s, const sv_stage_prompt *prompt, 
     json_object_set_new(summary, "warnings", warnings);
     json_object_set_new(summary, "statistics", statistics_of(s, stages));
     json_object_set_new(summary, "agreement", agreement_of(s, stages));
+    json_object_set_new(summary, "audit", audit ? json_incref(audit) : json_null());
     json_object_set_new(summary, "provenance", json_deep_copy(provenance));
     json_object_set_new(summary, "fingerprint", json_string(fingerprint));
     json_object_set_new(summary, "notice",

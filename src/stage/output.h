@@ -21,8 +21,9 @@ bool sv_output_start_fits_edf(const sv_start_time *start);
 /* The stages of rows: [n_rows], new memory; NULL when there is none. */
 signed char *sv_output_stages(const json_t *rows);
 
-/* summary.json as an object: provenance, counts, statistics, agreement with the scorer, warnings. */
+/* summary.json as an object: provenance, counts, statistics, agreement with the scorer, warnings, and the audit's
+ * summary (NULL: not audited; the reference stays the caller's). */
 sv_status sv_output_summary(const sv_subject *subject, const sv_stage_prompt *prompt, const json_t *provenance,
-                            const char *fingerprint, const json_t *rows, json_t **out, sv_error *err);
+                            const char *fingerprint, const json_t *rows, json_t *audit, json_t **out, sv_error *err);
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "stage/description.h"
 
-enum { N_MEMBERS = 9 };
+enum { N_MEMBERS = 10 };
 
 static bool is_model_file(const char *name) {
     static const char *const endings[] = {".safetensors", ".json", "merges.txt"};
@@ -94,6 +94,7 @@ sv_status sv_provenance_new(const sv_subject *subject, const sv_model *model, co
                         json_pack("{s:f,s:s,s:b,s:s,s:s,s:s}", "mains_hz", subject->night.mains_hz, "mains_option",
                                   options->mains ? options->mains : "auto", "anti_alias", (int)options->anti_alias,
                                   "eeg_eog", "0.3-35 Hz", "emg", "10-100 Hz", "unit", "uV"));
+    json_object_set_new(p, "audit", json_boolean(!options->no_audit));
     json_object_set_new(p, "hypnogram_sha256", truth_hash[0] ? json_string(truth_hash) : json_null());
     json_object_set_new(
         p, "lights",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/verdict.h"
 #include "sleep/stages.h"
 
 static json_t *stage_or_null(sv_stage stage) {
@@ -118,6 +119,48 @@ json_t *sv_row_new_without_signal(const sv_row_context *c, int epoch) {
     json_object_set_new(row, "flags", json_pack("[s]", "no_signal"));
     json_object_set_new(row, "picture_sha256", json_null());
     return row;
+}
+
+/* ---- the audit */
+
+static bool is_contradicted(const json_t *item) {
+    return strcmp(sv_json_text(item, "verdict", ""), sv_verdict_name(SV_CONTRADICTED)) == 0;
+}
+
+static bool any_contradicted(const json_t *audit) {
+    static const char *const lists[] = {"claims", "rules"};
+    const json_t *item;
+    size_t i;
+    for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
+        json_array_foreach(json_object_get(audit, lists[k]), i, item) {
+            if (is_contradicted(item)) return true;
+        }
+    }
+    return is_contradicted(json_object_get(audit, "stage"));
+}
+
+static bool book_disagrees(const json_t *audit) {
+    const json_t *stage = json_object_get(audit, "stage");
+    const char *given = sv_json_text(stage, "stage", NULL), *book = sv_json_text(stage, "book_stage", NULL);
+    return given && book && strcmp(given, book) != 0;
+}
+
+static bool set_flag(json_t *row, const char *flag, bool set) {
+    json_t *flags = json_object_get(row, "flags"), *item;
+    size_t i;
+    json_array_foreach(flags, i, item) {
+        if (!json_is_string(item) || strcmp(json_string_value(item), flag) != 0) continue;
+        if (!set) json_array_remove(flags, i);
+        return true;
+    }
+    return !set || json_array_append_new(flags, json_string(flag)) == 0;
+}
+
+bool sv_row_set_audit(json_t *row, json_t *audit, json_t *evidence) {
+    bool done = set_flag(row, "contradicted", any_contradicted(audit));
+    done = set_flag(row, "second_opinion", book_disagrees(audit)) && done;
+    done = json_object_set_new(row, "evidence", evidence ? evidence : json_null()) == 0 && done;
+    return json_object_set_new(row, "audit", audit ? audit : json_null()) == 0 && done;
 }
 
 int sv_row_epoch(const json_t *row) { return (int)sv_json_int(row, "epoch", -1); }

@@ -25,6 +25,11 @@ json_t *sv_row_new(const sv_row_context *context, int epoch, const sv_finding *f
 /* A new row for an epoch that lies in a gap and was not asked. */
 json_t *sv_row_new_without_signal(const sv_row_context *context, int epoch);
 
+/* Takes the verdicts on the row's answer and what was measured in its epoch (both references; NULL = null), and sets
+ * the flags "contradicted" (a claim, a rule or the stage is) and "second_opinion" (the stager by the book says another
+ * stage). A row that had them gets them anew. False when there is no memory. */
+bool sv_row_set_audit(json_t *row, json_t *audit, json_t *evidence);
+
 /* Reading rows back. */
 int sv_row_epoch(const json_t *row);      /* -1 when it has none */
 sv_stage sv_row_stage(const json_t *row); /* predicted; SV_STAGE_NONE when not parsed */

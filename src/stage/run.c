@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "stage/ask.h"
+#include "stage/audit_rows.h"
 #include "stage/output.h"
 #include "stage/provenance.h"
 #include "stage/row.h"
@@ -20,6 +21,7 @@ static void count(sv_run *run) {
     o->n_unparsed = (int)sv_json_int(counts, "unparsed", 0);
     o->n_no_signal = (int)sv_json_int(counts, "no_signal", 0);
     o->n_uncertain = (int)sv_json_int(counts, "uncertain", 0);
+    o->n_contradicted = (int)sv_json_int(counts, "contradicted", 0);
     o->n_warnings = (int)json_array_size(json_object_get(run->summary, "warnings"));
 }
 
@@ -101,11 +103,15 @@ sv_status sv_run_open(const char *recording_path, const sv_model *model, const c
 }
 
 sv_status sv_run_ask(sv_run *run, sv_error *err) {
+    json_t *audit = NULL;
     sv_status s = sv_ask_night(run, err);
     if (s) return s;
     run->rows = sv_journal_rows(run->journal);
-    s = sv_output_summary(&run->subject, &run->prompt, run->provenance, run->fingerprint, run->rows, &run->summary,
-                          err);
+    if (!run->options.no_audit) s = sv_audit_rows(run->rows, &run->subject, run->pool, &audit, err);
+    if (!s)
+        s = sv_output_summary(&run->subject, &run->prompt, run->provenance, run->fingerprint, run->rows, audit,
+                              &run->summary, err);
+    json_decref(audit);
     if (!s) count(run);
     return s;
 }

@@ -31,6 +31,28 @@ accuracy=$(sed -n 's/.*"unparsed_is_error":{[^}]*"accuracy":\([0-9.]*\).*/\1/p' 
 sv stage "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/a" 2>"$work/err"
 grep -q "against the scorer: accuracy $(LC_ALL=C awk "BEGIN { printf \"%.3f\", $accuracy }"), kappa [0-9]" "$work/err" || fail "agreement: $accuracy"
 
+echo "-- every row says what was measured, and what the signal says to its words"
+for field in evidence audit; do
+  [[ $(grep -c "\"$field\":{" "$work/a/epochs.jsonl") == 30 ]] || fail "rows without $field"
+done
+grep -q '"triage":\[' "$work/a.json" || fail "no triage in the summary"
+grep -q 'claims of the rationales: [1-9]' "$work/err" || fail "the audit is not said"
+contradicted=$(grep -c '"flags":\[[^]]*"contradicted"' "$work/a/epochs.jsonl" || true)
+grep -q "\"contradicted\":$contradicted,\"second_opinion\"" "$work/a.json" || fail "the counts are not those of the rows"
+sv audit -q "$work/a/epochs.jsonl" "$work/night.edf" -o "$work/a.audit"
+for epoch in 3 17; do
+  claims=$(grep "^{\"epoch\":$epoch," "$work/a.audit" | sed 's/.*"claims":\(\[.*\]\),"rules".*/\1/')
+  [[ $claims ]] && grep "\"epoch\":$epoch," "$work/a/epochs.jsonl" | grep -qF "\"claims\":$claims" || fail "audit and stage differ in epoch $epoch"
+done
+sv stage -q "$work/night.edf" -o "$work/plain" --no-audit --no-signals
+! grep -q '"audit"\|"evidence"' "$work/plain/epochs.jsonl" || fail "--no-audit leaves an audit"
+check_folder "$work/plain" 30
+(($(stat -c %s "$work/plain/report.html") < $(stat -c %s "$work/a/report.html"))) || fail "--no-signals saves nothing"
+for row in 1 15 30; do
+  with=$(sed -n "${row}p" "$work/a/epochs.jsonl" | grep -o '"output":"[^}]*')
+  [[ $with == "$(sed -n "${row}p" "$work/plain/epochs.jsonl" | grep -o '"output":"[^}]*')" ]] || fail "the audit changes an answer"
+done
+
 echo "-- the same bytes at any number of threads"
 sv stage -q "$work/night.edf" --hypnogram "$work/night.edf" -o "$work/b" -t 1
 for file in epochs.jsonl hypnogram.csv hypnogram.edf summary.json report.html; do

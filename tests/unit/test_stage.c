@@ -101,6 +101,43 @@ static void rows_say_what_was_found(void **state) {
     json_decref(row);
 }
 
+static size_t n_flags(const json_t *row) { return json_array_size(json_object_get(row, "flags")); }
+
+/* Flags follow the verdicts of the last audit, however often a row is audited. */
+static void an_audit_sets_its_flags(void **state) {
+    (void)state;
+    static const struct {
+        const char *audit;
+        bool contradicted, second_opinion;
+    } cases[] = {
+        {"{'claims': [{'verdict': 'contradicted'}], 'rules': [], 'stage': {'verdict': 'supported'}}", true, false},
+        {"{'claims': [{'verdict': 'cannot tell'}], 'rules': [{'verdict': 'contradicted'}], 'stage': {}}", true, false},
+        {"{'claims': [], 'rules': [], 'stage': {'verdict': 'contradicted', 'stage': 'W', 'book_stage': 'W'}}", true,
+         false},
+        {"{'claims': [], 'rules': [], 'stage': {'verdict': 'supported', 'stage': 'N1', 'book_stage': 'N2'}}", false,
+         true},
+        {"{'claims': [], 'rules': [], 'stage': {'verdict': 'cannot tell', 'stage': null, 'book_stage': 'N2'}}", false,
+         false},
+        {NULL, false, false}};
+    json_t *row = a_row(0, 8);
+    size_t before = n_flags(row);
+    for (size_t i = 0; i < SV_COUNT(cases); i++) {
+        char text[200] = "";
+        for (size_t k = 0; cases[i].audit && cases[i].audit[k]; k++)
+            text[k] = cases[i].audit[k] == '\'' ? '"' : cases[i].audit[k];
+        for (int again = 0; again < 2; again++) {
+            json_t *audit = cases[i].audit ? json_loads(text, 0, NULL) : NULL;
+            assert_true(!cases[i].audit || audit);
+            assert_true(sv_row_set_audit(row, audit, audit ? json_object() : NULL));
+            assert_int_equal(sv_row_has_flag(row, "contradicted"), cases[i].contradicted);
+            assert_int_equal(sv_row_has_flag(row, "second_opinion"), cases[i].second_opinion);
+            assert_int_equal(n_flags(row), before + cases[i].contradicted + cases[i].second_opinion);
+        }
+    }
+    assert_true(json_is_null(json_object_get(row, "audit")) && json_is_null(json_object_get(row, "evidence")));
+    json_decref(row);
+}
+
 static void journal_goes_on(void **state) {
     (void)state;
     sv_journal *j;
@@ -257,6 +294,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(moments),
                                        cmocka_unit_test(prompts),
                                        cmocka_unit_test(rows_say_what_was_found),
+                                       cmocka_unit_test(an_audit_sets_its_flags),
                                        cmocka_unit_test(journal_goes_on),
                                        cmocka_unit_test(only_one_run_has_the_journal),
                                        cmocka_unit_test(foreign_bytes_become_utf8),
