@@ -144,16 +144,18 @@ static sv_event event_of(const search *b, const float *x, size_t i) {
                       .amplitude_uv = uv};
 }
 
-/* The next top of x from i on at which a waking eye that no movement hides may blink; n - REACH when there is none. */
+/* The next top of x from i on at which a waking eye may blink; n - REACH when there is none. */
 static size_t next_top(const search *b, const float *x, size_t i) {
     for (; i + REACH < b->n; i++) {
         if (x[i] <= x[i - 1] || x[i] < x[i + 1] || x[i] <= 0) continue;
-        double at_s = (double)i / SV_NIGHT_RATE_HZ;
-        if (b->sleep[i / SV_NIGHT_RATE_HZ]) continue;
-        if (sv_events_cover_s(b->earlier, SV_EVENT_BODY_MOVEMENT, 0, at_s, at_s + 0.01) > 0) continue;
-        return i;
+        if (!b->sleep[i / SV_NIGHT_RATE_HZ]) return i;
     }
     return b->n - REACH;
+}
+
+static bool hidden(const search *b, size_t i) {
+    double at_s = (double)i / SV_NIGHT_RATE_HZ;
+    return sv_events_cover_s(b->earlier, SV_EVENT_BODY_MOVEMENT, 0, at_s, at_s + 0.01) > 0;
 }
 
 static sv_status keep(size_t **tops, size_t *n, size_t *capacity, size_t i, sv_error *err) {
@@ -165,7 +167,7 @@ static sv_status keep(size_t **tops, size_t *n, size_t *capacity, size_t i, sv_e
 static sv_status find_seeds(search *b, sv_error *err) {
     sv_status s = SV_OK;
     for (size_t i = next_top(b, b->front, REACH); i + REACH < b->n && !s; i = next_top(b, b->front, i + 1)) {
-        if (!in_front(b, i)) continue;
+        if (!in_front(b, i) || hidden(b, i)) continue;
         s = keep(&b->seeds, &b->n_seeds, &b->capacity, i, err);
         i += REACH;
     }
@@ -214,6 +216,7 @@ static sv_status find_by_pattern(const search *b, const sv_blink_pattern *patter
                         SV_P_blink_usual_share * pattern->usual_uv);
     for (size_t i = s ? b->n : next_top(b, x, REACH); i + REACH < b->n && !s; i = next_top(b, x, i + 1)) {
         if (!is_pulse(x, i, least) || sv_blink_pattern_likeness(pattern, i) < SV_P_blink_likeness) continue;
+        if (hidden(b, i)) continue;
         s = keep(&tops, &n, &capacity, i, err);
         i += REACH;
     }

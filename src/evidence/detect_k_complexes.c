@@ -115,6 +115,14 @@ static sv_event event_of(const search *k, size_t n, const candidate *c) {
                       .amplitude_uv = (double)c->uv};
 }
 
+/* In slow wave sleep every wave could be one, and none stands out. */
+static bool among_slow_waves(const sv_events *earlier, double from_s, double to_s) {
+    double reach_s = SV_P_k_complex_context_s / 2;
+    double others_s = sv_events_cover_s(earlier, SV_EVENT_SLOW_WAVE, 0, from_s - reach_s, from_s) +
+                      sv_events_cover_s(earlier, SV_EVENT_SLOW_WAVE, 0, to_s, to_s + reach_s);
+    return others_s > SV_P_k_complex_slow_waves * 2 * reach_s;
+}
+
 static void search_free(search *k) {
     free(k->x);
     free(k->bad);
@@ -161,6 +169,7 @@ sv_status sv_detect_k_complexes(const sv_signals *signals, const sv_events *earl
         free_from = k.candidates[i].crest;
         double end_s = event.onset_s + event.duration_s;
         if (sv_events_cover_s(earlier, SV_EVENT_BODY_MOVEMENT, 0, event.onset_s, end_s) > 0) continue;
+        if (among_slow_waves(earlier, event.onset_s, end_s)) continue;
         s = sv_events_add(found, &event, err);
     }
     search_free(&k);

@@ -51,7 +51,7 @@ static bool disturbed(const sv_events *earlier, double from_s, double to_s) {
            sv_events_cover_s(earlier, SV_EVENT_BLINK, 0, from_s, to_s) > 0.1;
 }
 
-enum { THIN = SV_NIGHT_RATE_HZ / 5 };
+enum { THIN = SV_NIGHT_RATE_HZ / 5, LIMITS_S = 5 };
 
 /* How large a jump must be in each second: rem_uv, and rem_ratio times the median of what is usual around. limits:
  * [n_s]
@@ -63,6 +63,10 @@ static sv_status set_limits(const float *loc, const float *roc, size_t n, float 
     if (!thin) return sv_fail_memory(err, "eye movements", n_thin * sizeof *thin);
     for (size_t i = 0; i < n_thin; i++) thin[i] = fabsf(loc[i * THIN] - roc[i * THIN]);
     for (size_t t = 0; t < n_s; t++) {
+        if (t % LIMITS_S) { /* the median changes slowly */
+            limits[t] = limits[t - 1];
+            continue;
+        }
         size_t from = t * per_s > reach ? t * per_s - reach : 0, to = SV_MIN(n_thin, t * per_s + reach);
         limits[t] = (float)fmax(SV_P_rem_uv, SV_P_rem_ratio * sv_quantile(thin + from, to - from, 0.5));
     }

@@ -18,7 +18,7 @@ typedef enum sv_event_kind {
     SV_EVENT_VERTEX_WAVE,   /* "vertex_wave" */
     SV_EVENT_SAWTOOTH,      /* "sawtooth": a train of 2-6 Hz sawtooth waves */
     SV_EVENT_BLINK,         /* "blink" */
-    SV_EVENT_REM,           /* "rem": one rapid conjugate eye movement, in R or awake */
+    SV_EVENT_REM,           /* "rem": one jump of both eyes, in R or awake; there and back at once is one */
     SV_EVENT_SEM,           /* "sem": slow rolling eye movement */
     SV_EVENT_PHASIC_EMG,    /* "phasic_emg": a twitch of the chin */
     SV_EVENT_AROUSAL,       /* "arousal" */
