@@ -6,7 +6,7 @@
 
 #include "simulate/simulate.h"
 #include "train/dataset_inputs.h"
-#include "train/source.h"
+#include "train/dataset_record.h"
 
 /* How recordings become nights: as the published system does when all is zero but mains, SV_MAINS_50. */
 typedef struct sv_dataset_filters {
@@ -16,8 +16,6 @@ typedef struct sv_dataset_filters {
     bool without_stages; /* take no scorer's stages: the recording from its start, as for the published system's first
                             phase */
 } sv_dataset_filters;
-
-typedef sv_second_features sv_epoch_seconds[SV_N_ROLES][SV_EPOCH_S];
 
 typedef struct sv_labelled_night {
     int n_epochs;
