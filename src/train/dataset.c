@@ -34,7 +34,10 @@ sv_status sv_dataset_make(const sv_dataset_job *job, json_t **summary, sv_error 
     sv_status status = sv_dataset_folder_open(job, &folder, summary, err);
     if (!status && !*summary) {
         status = check_inputs(&folder, used, err);
-        if (!status) status = (job->sft ? sv_dataset_make_sft : sv_dataset_make_wpt)(&folder, used, summary, err);
+        if (!status) {
+            status = job->sft ? sv_dataset_make_sft(&folder, used, summary, err)
+                              : sv_dataset_make_wpt(&folder, used, summary, err);
+        }
         if (!status && !*summary) status = sv_fail_memory(err, "the summary", 0);
         if (!status) status = sv_dataset_folder_finish(&folder, *summary, err);
     }
