@@ -14,12 +14,6 @@
 #include "base/json.h"
 #include "train/dataset_night.h"
 
-typedef enum sv_skip {
-#define SV_SKIP(name, words) SV_SKIP_##name,
-#include "train/dataset_skips.def"
-#undef SV_SKIP
-    SV_N_SKIPS
-} sv_skip;
 const char *sv_skip_name(sv_skip skip);
 const char *sv_skip_words(sv_skip skip);
 

@@ -7,7 +7,7 @@
 #include "base/csv.h"
 #include "base/memory.h"
 
-enum { NO_SKIP = -1, MAX_DIGITS = 7, MAX_SUBJECTS = 10000 };
+enum { MAX_DIGITS = 7, MAX_SUBJECTS = 10000 };
 static const char blanks[] = " \t\r\n";
 
 void sv_annotated_subject_free(sv_annotated_subject *subject) {
@@ -85,28 +85,28 @@ static signed char parse_rules(const char *text, sv_annotated_epoch *out) {
         if (*end == 0) break;
         p = end + 1;
     }
-    return out->n_rules ? NO_SKIP : SV_SKIP_no_rules;
+    return out->n_rules ? SV_NO_SKIP : SV_SKIP_no_rules;
 }
 
 static bool copy_rationale(const char *text, sv_annotated_epoch *out) {
     if (is_blank(text)) {
-        if (out->skip == NO_SKIP) out->skip = SV_SKIP_no_rationale;
+        if (out->skip == SV_NO_SKIP) out->skip = SV_SKIP_no_rationale;
         return true;
     }
     out->rationale = sv_strndup(text, strlen(text));
     return out->rationale != NULL;
 }
 
-/* What makes a row useless even as a neighbour; NO_SKIP: nothing. */
+/* What makes a row useless even as a neighbour; SV_NO_SKIP: nothing. */
 static int read_row(const sv_csv *csv, size_t row, const columns *c, sv_annotated_epoch *out) {
     const char *number = sv_csv_field(csv, row, c->number), *stage = sv_csv_field(csv, row, c->stage);
-    *out = (sv_annotated_epoch){.skip = NO_SKIP};
+    *out = (sv_annotated_epoch){.skip = SV_NO_SKIP};
     if (!parse_epoch(number, &out->epoch)) return SV_SKIP_bad_number;
     if (!parse_stage(stage, &out->stage)) return SV_SKIP_unknown_stage;
     if (c->id >= 0 && !id_fits(sv_csv_field(csv, row, c->id), sv_csv_field(csv, row, c->subject), number, stage)) {
         return SV_SKIP_bad_id;
     }
-    return NO_SKIP;
+    return SV_NO_SKIP;
 }
 
 /* ---- files */
@@ -154,7 +154,7 @@ static sv_status add_row(sv_annotations *all, const sv_csv *csv, size_t row, con
         return SV_OK;
     }
     int useless = read_row(csv, row, c, &epoch);
-    if (useless != NO_SKIP) {
+    if (useless != SV_NO_SKIP) {
         all->skipped[useless]++;
         return SV_OK;
     }
@@ -232,7 +232,7 @@ sv_status sv_annotations_load(const char *const *paths, size_t n_paths, sv_annot
 /* ---- simulated */
 
 static sv_status take_truth(const sv_truth_file *truth, int e, bool fine, sv_annotated_epoch *out, sv_error *err) {
-    *out = (sv_annotated_epoch){.epoch = e, .stage = (sv_stage)truth->truth.stages[e], .skip = NO_SKIP};
+    *out = (sv_annotated_epoch){.epoch = e, .stage = (sv_stage)truth->truth.stages[e], .skip = SV_NO_SKIP};
     out->n_rules = (uint16_t)sv_rules_list(truth->truth.rules[e], out->rules);
     if (out->n_rules == 0) out->skip = SV_SKIP_no_rules;
     if (fine && !copy_rationale(truth->rationales ? truth->rationales[e] : "", out)) {

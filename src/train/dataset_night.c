@@ -20,6 +20,14 @@ void sv_labelled_night_free(sv_labelled_night *night) {
     *night = (sv_labelled_night){0};
 }
 
+int sv_labelled_night_wpt_skip(const sv_labelled_night *night, int epoch, bool any_channels) {
+    enum { MIN_CHANNELS = 4 }; /* as the published system */
+    static const double max_missing = 0.5;
+    if (!any_channels && __builtin_popcount(night->roles) < MIN_CHANNELS) return SV_SKIP_few_channels;
+    if (night->signals.missing_share && night->signals.missing_share[epoch] > max_missing) return SV_SKIP_no_signal;
+    return SV_NO_SKIP;
+}
+
 static sv_status make_room(sv_labelled_night *out, sv_error *err) {
     out->n_epochs = out->signals.n_epochs;
     out->stages = sv_calloc((size_t)out->n_epochs, sizeof *out->stages);

@@ -17,6 +17,14 @@ typedef struct sv_dataset_filters {
                             phase */
 } sv_dataset_filters;
 
+typedef enum sv_skip {
+#define SV_SKIP(name, words) SV_SKIP_##name,
+#include "train/dataset_skips.def"
+#undef SV_SKIP
+    SV_N_SKIPS
+} sv_skip;
+enum { SV_NO_SKIP = -1 };
+
 typedef struct sv_labelled_night {
     int n_epochs;
     unsigned roles;            /* channels there are, by sv_role_bit */
@@ -41,6 +49,9 @@ sv_status sv_labelled_night_open(const sv_dataset_input *input, const sv_dataset
 /* The same of a night that is made now. `stop` may be NULL. */
 sv_status sv_labelled_night_simulate(const sv_sim_options *options, bool with_seconds, bool (*stop)(void),
                                      sv_labelled_night *out, sv_error *err);
+
+/* May this epoch be asked about in a record of WPT, or why not; `any_channels`: also with fewer than 4. */
+int sv_labelled_night_wpt_skip(const sv_labelled_night *night, int epoch, bool any_channels);
 
 /* Can this be opened at all: is it an EDF, are there channels? Reads no signal. */
 sv_status sv_dataset_input_check(const sv_dataset_input *input, const sv_dataset_filters *filters, sv_error *err);

@@ -6,8 +6,6 @@
 #include "train/dataset_annotations.h"
 #include "train/dataset_phases.h"
 
-enum { NO_SKIP = -1 };
-
 /* A record by its place: texts are made when it is written. */
 typedef struct sample {
     size_t subject, row; /* index into inputs; into its annotated epochs */
@@ -108,7 +106,7 @@ static sv_status take_epochs(work *w, size_t subject, const sv_labelled_night *n
     for (size_t row = 0; row < s->n; row++) {
         const sv_annotated_epoch *e = &s->epochs[row];
         int reason = why_not(s, row, night);
-        if (reason != NO_SKIP) {
+        if (reason != SV_NO_SKIP) {
             w->folder->skipped[reason]++;
             continue;
         }

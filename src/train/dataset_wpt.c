@@ -4,9 +4,6 @@
 #include "base/memory.h"
 #include "train/dataset_phases.h"
 
-enum { MIN_CHANNELS = 4 }; /* as the published system */
-static const double max_missing = 0.5;
-
 static sv_status write_targets(const sv_dataset_job *job, const sv_labelled_night *night, const char *subject,
                                sv_error *err) {
     sv_strbuf json = {0}, name = {0};
@@ -51,10 +48,9 @@ static sv_status add_records(sv_dataset_folder *folder, const sv_dataset_input *
                              sv_file_writer *w, int64_t *n, sv_error *err) {
     sv_status status = SV_OK;
     for (int e = 0; e < night->n_epochs && !status; e++) {
-        if (__builtin_popcount(night->roles) < MIN_CHANNELS) {
-            folder->skipped[SV_SKIP_few_channels]++;
-        } else if (night->signals.missing_share && night->signals.missing_share[e] > max_missing) {
-            folder->skipped[SV_SKIP_no_signal]++;
+        int reason = sv_labelled_night_wpt_skip(night, e, false);
+        if (reason != SV_NO_SKIP) {
+            folder->skipped[reason]++;
         } else {
             status = add_record(folder->job, input, night, e, w, err);
             ++*n;
