@@ -76,13 +76,17 @@ static void put_coarse_number(sv_strbuf *out, double value) {
     sv_strbuf_printf(out, "%.1f", strtod(text, NULL));
 }
 
-void sv_answer_put_seconds(sv_strbuf *out, unsigned roles, const sv_epoch_seconds seconds) {
+const char *sv_answer_channel_name(sv_role role) {
     static const char *const names[SV_N_ROLES] = {"F4\u2011M1", "C4\u2011M1", "O2\u2011M1", "LOC", "ROC", "Chin"};
+    return names[role];
+}
+
+void sv_answer_put_seconds(sv_strbuf *out, unsigned roles, const sv_epoch_seconds seconds) {
     const char *separator = "";
     sv_strbuf_puts(out, "```json\n{\n");
     for (int r = 0; r < SV_N_ROLES; r++) {
         if (!(roles & sv_role_bit((sv_role)r))) continue;
-        sv_strbuf_printf(out, "%s  \"%s\": [", separator, names[r]);
+        sv_strbuf_printf(out, "%s  \"%s\": [", separator, sv_answer_channel_name((sv_role)r));
         separator = ",\n";
         for (int s = 0; s < SV_EPOCH_S; s++) {
             sv_strbuf_puts(out, s ? ", [" : "[");

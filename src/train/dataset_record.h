@@ -19,6 +19,9 @@ typedef sv_second_features sv_epoch_seconds[SV_N_ROLES][SV_EPOCH_S];
  * two decimals, as Python writes a rounded number. */
 void sv_targets_put_epoch(sv_strbuf *out, int epoch, sv_stage stage, unsigned roles, const sv_epoch_seconds seconds);
 
+/* What the answer of WPT calls a channel: "F4-M1" with a hyphen that does not break (U+2011). */
+const char *sv_answer_channel_name(sv_role role);
+
 /* Appends the answer of WPT: in a fence of JSON a line a channel, one decimal of what two decimals left. */
 void sv_answer_put_seconds(sv_strbuf *out, unsigned roles, const sv_epoch_seconds seconds);
 

@@ -115,7 +115,6 @@ static bool read_channel(const json_t *root, const char *name, int role, sv_epoc
 
 /* The answer of WPT; anything else leaves the facts as they are. */
 static void read_seconds(const char *answer, sv_epoch_facts *out) {
-    static const char *const names[SV_N_ROLES] = {"F4\u2011M1", "C4\u2011M1", "O2\u2011M1", "LOC", "ROC", "Chin"};
     const char *begin = strchr(answer, '{'), *end = strrchr(answer, '}');
     json_t *root = NULL;
     sv_error other;
@@ -123,7 +122,7 @@ static void read_seconds(const char *answer, sv_epoch_facts *out) {
         return;
     }
     for (int r = 0; r < SV_N_ROLES; r++) {
-        if (read_channel(root, names[r], r, out)) out->roles |= sv_role_bit((sv_role)r);
+        if (read_channel(root, sv_answer_channel_name((sv_role)r), r, out)) out->roles |= sv_role_bit((sv_role)r);
     }
     out->has_seconds = out->roles != 0;
     json_decref(root);
