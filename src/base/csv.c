@@ -103,10 +103,10 @@ static sv_status read_row(reader *r) {
 sv_status sv_csv_parse(const char *text, size_t len, const char *name, sv_csv *out, sv_error *err) {
     static const char mark[] = "\xEF\xBB\xBF";
     *out = (sv_csv){0};
-    if (memchr(text, 0, len)) return sv_fail(err, SV_ERR_INPUT, "%s: holds a 0 byte: not a table of text", name);
+    if (len && memchr(text, 0, len)) return sv_fail(err, SV_ERR_INPUT, "%s: holds a 0 byte: not a table of text", name);
     sv_status s = sv_utf8_check(text, len, name, err);
     if (s) return s;
-    char *copy = out->text = sv_strndup(text, len);
+    char *copy = out->text = sv_strndup(len ? text : "", len);
     if (!copy) return sv_fail_memory(err, name, len);
     reader r = {.p = copy, .end = copy + len, .line = 1, .name = name, .out = out, .err = err};
     if (len >= 3 && memcmp(copy, mark, 3) == 0) r.p += 3;

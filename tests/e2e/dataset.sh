@@ -99,6 +99,19 @@ check given
 [[ $(python3 -c 'import json; print(json.load(open("given/split.json"))["fine_train_subjects"])') == "['01-03-0002']" ]] ||
   fail "the split that was given"
 
+golden=$SHARED/golden/dsp/edf
+if [[ -d $golden ]]; then
+  echo "-- the published system's two recordings"
+  expect 0 "2 epochs with fewer than 4 channels" wpt "$golden" -o golden --split 1
+  check golden
+  [[ $(cut -d, -f1 golden/wpt_train.jsonl | tr '\n' ' ') == \
+    '{"id": "SS3_01-03-0001#0" {"id": "SS3_01-03-0001#1" {"id": "SS3_01-03-0001#2" ' ]] || fail "ids"
+  expect 0 "" wpt "$golden" -o plain --split 1 --unlabelled -q
+  [[ $(ls plain/images/01-03-0001 | head -1) == 0.png ]] || fail "--unlabelled"
+else
+  echo "skip: $golden is not there"
+fi
+
 echo "-- damaged input"
 head -c 3000 nights/night-0001/night-0001.edf >mass/cut.edf
 rm "mass/01-03-0002 Base.edf"
