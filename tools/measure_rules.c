@@ -4,8 +4,9 @@
  *   measure-rules RECORDING.edf TRUTH ...
  *
  * TRUTH is the truth.json of a simulated night (stages and rules) or any hypnogram (stages). Prints the agreement of
- * each recording and of all together, and for simulated nights each rule's precision and recall: how often it holds
- * where the truth cites it. Stages around a rule are those of the truth.
+ * each recording and of all together, and for simulated nights each rule's precision and recall (how often it holds
+ * where the truth cites it), how often it is contradicted or cannot be told there, and the share of the epochs of other
+ * stages in which it holds: a citation that should not pass. Stages around a rule are those of the truth.
  */
 #include <math.h>
 #include <stdio.h>
@@ -21,7 +22,8 @@
 typedef struct totals {
     signed char *truth, *book; /* of all recordings, one after the other */
     size_t n, capacity_truth, capacity_book;
-    int64_t cited[SV_N_RULES], held[SV_N_RULES], both[SV_N_RULES], untold[SV_N_RULES];
+    int64_t cited[SV_N_RULES], held[SV_N_RULES], both[SV_N_RULES], denied[SV_N_RULES], elsewhere[SV_N_RULES];
+    int64_t n_stage[SV_N_STAGES];
     int n_with_rules;
 } totals;
 
@@ -35,12 +37,14 @@ static sv_status count_rules(const sv_evidence *evidence, const sv_truth *truth,
     if (!checks) return sv_fail_memory(err, "rule checks", (size_t)evidence->n_epochs * sizeof *checks);
     sv_rules_check(evidence, truth->stages, checks);
     for (int e = 0; e < evidence->n_epochs; e++) {
+        if (truth->stages[e] >= 0) t->n_stage[truth->stages[e]]++;
         for (int r = 0; r < SV_N_RULES; r++) {
             bool cited = truth->rules[e] >> r & 1, holds = checks[e][r].verdict == SV_SUPPORTED;
             t->cited[r] += cited;
             t->held[r] += holds;
             t->both[r] += cited && holds;
-            t->untold[r] += cited && checks[e][r].verdict == SV_CANNOT_TELL;
+            t->denied[r] += cited && checks[e][r].verdict == SV_CONTRADICTED;
+            t->elsewhere[r] += holds && truth->stages[e] != sv_rules[r].stage;
         }
     }
     t->n_with_rules++;
@@ -101,12 +105,17 @@ static sv_status measure(const char *recording, const char *truth_path, totals *
 static void print_totals(const totals *t) {
     print_agreement("all together", t->truth, t->book, t->n);
     if (t->n_with_rules == 0) return;
-    puts("rule    cited   holds    both  precision  recall  cannot tell, of cited");
+    int64_t n_all = 0;
+    for (int i = 0; i < SV_N_STAGES; i++) n_all += t->n_stage[i];
+    puts("rule    cited   holds    both  precision  recall  contradicted  cannot tell  holds in other stages");
     for (int r = 0; r < SV_N_RULES; r++) {
-        printf("%-6s %6lld  %6lld  %6lld      %.3f   %.3f  %.3f\n", sv_rules[r].id, (long long)t->cited[r],
-               (long long)t->held[r], (long long)t->both[r], t->held[r] ? (double)t->both[r] / (double)t->held[r] : NAN,
-               t->cited[r] ? (double)t->both[r] / (double)t->cited[r] : NAN,
-               t->cited[r] ? (double)t->untold[r] / (double)t->cited[r] : NAN);
+        double cited = (double)t->cited[r], denied = (double)t->denied[r], both = (double)t->both[r];
+        sv_stage stage = sv_rules[r].stage;
+        double others = (double)(n_all - (stage == SV_STAGE_NONE ? n_all : t->n_stage[stage]));
+        printf("%-6s %6lld  %6lld  %6lld      %.3f   %.3f         %.3f        %.3f                  %.3f\n",
+               sv_rules[r].id, (long long)t->cited[r], (long long)t->held[r], (long long)t->both[r],
+               both / (double)t->held[r], both / cited, denied / cited, (cited - both - denied) / cited,
+               others > 0 ? (double)t->elsewhere[r] / others : NAN);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/bound_words.h"
 #include "audit/night_audit.h"
 #include "base/memory.h"
 
@@ -30,20 +31,6 @@ static void put(char *out, size_t room, const char *format, ...) {
     va_end(arguments);
 }
 
-static void put_bound(char *out, size_t room, sv_quantity q, const sv_bound *b) {
-    static const char *const units[SV_N_QUANTITIES] = {" times", " %", " s", " Hz", " uV"};
-    double scale = q == SV_Q_SHARE ? 100 : 1;
-    put(out, room, ", %s", b->approximate ? "about " : "");
-    if (isinf(b->low))
-        put(out, room, "up to %g%s", scale * b->high, units[q]);
-    else if (isinf(b->high))
-        put(out, room, "%g%s or more", scale * b->low, units[q]);
-    else if (b->low == b->high)
-        put(out, room, "%g%s", scale * b->low, units[q]);
-    else
-        put(out, room, "%g-%g%s", scale * b->low, scale * b->high, units[q]);
-}
-
 static void put_expected(const sv_claim *c, char *out, size_t room) {
     static const char *const levels[] = {"", ", low", ", medium", ", high"}, *const comparisons[] = {"", ", less than",
                                                                                                      ", same as",
@@ -53,7 +40,10 @@ static void put_expected(const sv_claim *c, char *out, size_t room) {
     if (c->stage != SV_STAGE_NONE) put(out, room, ", %s", sv_stage_name(c->stage));
     put(out, room, "%s", levels[c->level]);
     for (int q = 0; q < SV_N_QUANTITIES; q++) {
-        if (c->bounds[q].stated) put_bound(out, room, (sv_quantity)q, &c->bounds[q]);
+        char words[60];
+        if (!c->bounds[q].stated) continue;
+        put(out, room, ", %s%s", sv_bound_say((sv_quantity)q, &c->bounds[q], words, sizeof words),
+            q == SV_Q_COUNT ? " times" : "");
     }
     if (c->comparison) {
         put(out, room, "%s %s", comparisons[c->comparison],
@@ -69,7 +59,8 @@ typedef struct verdict_counts {
     int n[3]; /* by verdict */
 } verdict_counts;
 
-static json_t *claim_to_json(const sv_audit *a, int epoch, const sv_claim *c, const char *text, verdict_counts *counts) {
+static json_t *claim_to_json(const sv_audit *a, int epoch, const sv_claim *c, const char *text,
+                             verdict_counts *counts) {
     sv_claim_finding f;
     char expected[160];
     sv_audit_claim(a, epoch, c, &f);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "audit/bound_words.h"
 #include "audit/night_audit.h"
 #include "audit/tolerances.h"
 #include "base/memory.h"
@@ -111,6 +112,16 @@ typedef struct measured {
     double values[SV_N_QUANTITIES];
 } measured;
 
+/* How long a state lasts is its share of the epoch. */
+static tolerance tolerance_of(const inquiry *q, int quantity) {
+    if (!q->facts->is_state || quantity != SV_Q_DURATION_S) return tolerances[quantity];
+    tolerance t = tolerances[SV_Q_SHARE];
+    t.near *= SV_EPOCH_S;
+    t.far *= SV_EPOCH_S;
+    t.unit = "s";
+    return t;
+}
+
 /* Every stated number against what was measured; the worst verdict is the claim's. `base`: the verdict without them. */
 static void compare_numbers(inquiry *q, const measured *m, sv_verdict base, const char *seen) {
     static const int order[] = {[SV_SUPPORTED] = 0, [SV_CANNOT_TELL] = 1, [SV_CONTRADICTED] = 2};
@@ -118,7 +129,8 @@ static void compare_numbers(inquiry *q, const measured *m, sv_verdict base, cons
     int which = -1;
     for (int k = 0; k < SV_N_QUANTITIES; k++) {
         if (!q->claim->bounds[k].stated) continue;
-        sv_verdict v = compare(&q->claim->bounds[k], m->values[k], &tolerances[k], q->claim->hedged);
+        const tolerance t = tolerance_of(q, k);
+        sv_verdict v = compare(&q->claim->bounds[k], m->values[k], &t, q->claim->hedged);
         if (which >= 0 && order[v] <= order[worst]) continue;
         if (which < 0 && order[v] < order[base]) continue;
         worst = v;
@@ -128,12 +140,15 @@ static void compare_numbers(inquiry *q, const measured *m, sv_verdict base, cons
         conclude(q, worst, q->out->measured, q->out->unit, "%s", seen);
         return;
     }
-    const sv_bound *b = &q->claim->bounds[which];
-    double scale = which == SV_Q_SHARE ? 100 : 1;
-    const char *unit = which == SV_Q_SHARE ? " %" : which == SV_Q_COUNT ? "" : tolerances[which].unit;
-    conclude(q, worst, m->values[which], tolerances[which].unit, "%s: %s %.3g%s%s, stated %.3g to %.3g", seen,
-             sv_quantity_name((sv_quantity)which), scale * m->values[which], unit[0] && unit[0] != ' ' ? " " : "", unit,
-             scale * b->low, scale * b->high);
+    char stated[60], value[40];
+    sv_bound_say((sv_quantity)which, &q->claim->bounds[which], stated, sizeof stated);
+    sv_quantity_say((sv_quantity)which, m->values[which], value, sizeof value);
+    if (which == SV_Q_COUNT && !isnan(m->values[which]))
+        conclude(q, worst, m->values[which], tolerances[which].unit, "%s; %s stated", seen, stated);
+    else if (isnan(m->values[which]))
+        conclude(q, worst, NAN, tolerances[which].unit, "%s; %s stated, which cannot be measured", seen, stated);
+    else
+        conclude(q, worst, m->values[which], tolerances[which].unit, "%s; %s measured, %s stated", seen, value, stated);
 }
 
 /* ---- levels and comparisons */
@@ -161,6 +176,7 @@ static void check_comparison(inquiry *q) {
     const sv_feature_facts *f = q->facts;
     const sv_claim *c = q->claim;
     double here = sv_evidence_value(q->audit->evidence, q->epoch, f->measure);
+    char seen[120], seen_there[40];
     bool with_stage = c->compared_with != SV_STAGE_NONE;
     double there = with_stage ? q->audit->level[c->compared_with][f->measure]
                               : sv_evidence_value(q->audit->evidence, q->epoch - 1, f->measure);
@@ -180,37 +196,37 @@ static void check_comparison(inquiry *q) {
             : fabs(difference) >= SV_T_same_far ? SV_CONTRADICTED
                                                 : SV_CANNOT_TELL;
     }
-    conclude(q, v, here, sv_measurement_infos[f->measure].unit, "%s is %.3g here and %.3g in %s",
-             sv_measurement_infos[f->measure].name, here, there, other);
+    const sv_measurement_info *info = &sv_measurement_infos[f->measure];
+    snprintf(seen_there, sizeof seen_there, "%.*f", info->decimals, info->scale * there);
+    conclude(q, v, here, info->unit, "%s; in %s it is %s", sv_measurement_say(f->measure, here, seen, sizeof seen),
+             other, seen_there);
 }
 
 /* ---- elements: events */
 
 static void check_absence(inquiry *q, const sightings *s, double trace) {
     const sv_feature_facts *f = q->facts;
-    const char *name = sv_feature_name(q->claim->feature);
     if (s->n == 0) {
         bool large = f->clear_uv > 0 && trace > f->clear_uv;
         conclude(q, large ? SV_CANNOT_TELL : SV_SUPPORTED, trace, sv_trace_unit(f->trace),
-                 "no %s was found; at most %.3g %s in %s", name, trace, sv_trace_unit(f->trace),
+                 "no %s were found; at most %.3g %s in %s", f->called, trace, sv_trace_unit(f->trace),
                  sv_trace_band(f->trace));
         return;
     }
     bool clear = s->n >= f->clear_count || (f->clear_uv > 0 && s->best->amplitude_uv >= f->clear_uv);
     point_at(q, s->best);
-    conclude(q, clear && !q->claim->hedged ? SV_CONTRADICTED : SV_CANNOT_TELL, s->n, "1", "said to be absent; %d found",
+    conclude(q, clear && !q->claim->hedged ? SV_CONTRADICTED : SV_CANNOT_TELL, s->n, "1", "%s: %d found", f->called,
              s->n);
 }
 
 static void check_presence(inquiry *q, const sightings *s, double trace) {
     const sv_feature_facts *f = q->facts;
     const sv_claim *c = q->claim;
-    const char *name = sv_feature_name(c->feature);
     char seen[96];
     if (s->n == 0) {
         bool flat = trace < f->flat_below;
         conclude(q, flat ? SV_CONTRADICTED : SV_CANNOT_TELL, trace, sv_trace_unit(f->trace),
-                 "no %s was found; at most %.3g %s in %s%s", name, trace, sv_trace_unit(f->trace),
+                 "no %s were found; at most %.3g %s in %s%s", f->called, trace, sv_trace_unit(f->trace),
                  sv_trace_band(f->trace), flat ? "" : ", so that one may have been missed");
         /* none at all where many are stated, and none in the whole epoch, is more than one that was missed */
         if (!flat && c->bounds[SV_Q_COUNT].stated && c->bounds[SV_Q_COUNT].low > SV_T_count_far + 1)
@@ -218,7 +234,7 @@ static void check_presence(inquiry *q, const sightings *s, double trace) {
         return;
     }
     point_at(q, s->best);
-    snprintf(seen, sizeof seen, "%d found", s->n);
+    snprintf(seen, sizeof seen, "%s: %d found", f->called, s->n);
     measured m = {{s->n, s->cover_s / SV_EPOCH_S, s->best->duration_s, s->best->frequency_hz, s->best->amplitude_uv}};
     if (c->bounds[SV_Q_DURATION_S].stated && c->bounds[SV_Q_DURATION_S].low > f->longest_s)
         m.values[SV_Q_DURATION_S] = s->cover_s;
@@ -242,42 +258,79 @@ static void check_element(inquiry *q) {
 
 /* ---- states: measurements of the epoch */
 
-static void check_state(inquiry *q) {
+/* A duration in two ways: by seconds in which the state prevails, and by its runs; the one nearer to what is stated. */
+static double nearer(const sv_bound *stated, double a, double b) {
+    if (isnan(a) || isnan(b)) return isnan(a) ? b : a;
+    double far_a = fmax(stated->low - a, a - stated->high), far_b = fmax(stated->low - b, b - stated->high);
+    return far_b < far_a ? b : a;
+}
+
+static void measure_state(const inquiry *q, double value, const sightings *s, measured *m) {
     const sv_feature_facts *f = q->facts;
     const sv_claim *c = q->claim;
     const sv_evidence *e = q->audit->evidence;
-    double value = sv_evidence_value(e, q->epoch, f->measure), grey = f->present_from - f->absent_below;
-    const char *name = sv_measurement_infos[f->measure].name, *unit = sv_measurement_infos[f->measure].unit;
-    char seen[96];
+    const sv_bound *hz = &c->bounds[SV_Q_FREQUENCY_HZ];
+    double runs_s = f->kinds ? s->cover_s : NAN;
+    m->values[SV_Q_COUNT] = NAN; /* its runs are not counted: they have no sharp ends */
+    m->values[SV_Q_SHARE] = f->is_time_share ? value : runs_s / SV_EPOCH_S;
+    m->values[SV_Q_DURATION_S] =
+        nearer(&c->bounds[SV_Q_DURATION_S], f->is_time_share ? value * SV_EPOCH_S : NAN, runs_s);
+    m->values[SV_Q_FREQUENCY_HZ] =
+        sv_evidence_value(e, q->epoch, c->feature == SV_F_ALPHA ? SV_M_alpha_hz : SV_M_background_hz);
+    m->values[SV_Q_AMPLITUDE_UV] =
+        sv_evidence_value(e, q->epoch, c->feature == SV_F_CHIN_TONE ? SV_M_chin_uv : SV_M_eeg_uv);
+    /* a frequency that is only the band's definition says no more than the name; of theta and delta none is measured */
+    bool general = hz->stated && hz->low <= f->low_hz && hz->high >= f->high_hz;
+    if (general || (c->feature != SV_F_ALPHA && c->feature != SV_F_BACKGROUND))
+        m->values[SV_Q_FREQUENCY_HZ] = fmax(hz->low, 0);
+}
+
+static sv_verdict state_verdict(const inquiry *q, double value, const sightings *s) {
+    const sv_feature_facts *f = q->facts;
+    const sv_claim *c = q->claim;
+    bool placed = f->kinds && !isnan(c->from_s);
+    bool there = placed ? s->n > 0 : value >= f->present_from,
+         not_there = placed ? s->n == 0 && value < f->present_from : value < f->absent_below;
+    if (c->level) {
+        return compare_level(c->level, sv_evidence_value(q->audit->evidence, q->epoch, f->level), f->low_until,
+                             f->high_from);
+    }
+    if (f->present_from <= 0) return c->absent ? SV_CANNOT_TELL : SV_SUPPORTED; /* amplitude, background: always */
+    if (c->absent) {
+        bool clear = value >= 2 * f->present_from - f->absent_below;
+        return not_there ? SV_SUPPORTED : clear ? SV_CONTRADICTED : SV_CANNOT_TELL;
+    }
+    bool faint = sv_evidence_value(q->audit->evidence, q->epoch, f->faint) >= f->faint_below;
+    return there ? SV_SUPPORTED : not_there && !faint ? SV_CONTRADICTED : SV_CANNOT_TELL;
+}
+
+static void check_state(inquiry *q) {
+    const sv_feature_facts *f = q->facts;
+    const sv_claim *c = q->claim;
+    double value = sv_evidence_value(q->audit->evidence, q->epoch, f->measure);
+    const char *unit = sv_measurement_infos[f->measure].unit;
+    char seen[120];
+    measured m;
+    sv_measurement_say(f->measure, value, seen, sizeof seen);
     if (isnan(value)) {
-        conclude(q, SV_CANNOT_TELL, NAN, unit, "%s could not be measured", name);
+        conclude(q, SV_CANNOT_TELL, NAN, unit, "%s", seen);
         return;
     }
     sightings s = f->kinds ? look(q) : (sightings){0};
-    bool placed = f->kinds && !isnan(c->from_s);
     if (s.best) point_at(q, s.best);
     if (c->comparison) {
         check_comparison(q);
         return;
     }
-    bool there = placed ? s.n > 0 : value >= f->present_from,
-         not_there = placed ? s.n == 0 && value < f->present_from : value < f->absent_below;
-    sv_verdict v = there ? SV_SUPPORTED : not_there ? SV_CONTRADICTED : SV_CANNOT_TELL;
-    if (c->absent) v = not_there ? SV_SUPPORTED : value >= f->present_from + grey ? SV_CONTRADICTED : SV_CANNOT_TELL;
-    if (f->present_from <= 0) v = c->absent ? SV_CANNOT_TELL : SV_SUPPORTED; /* amplitude, background: always there */
-    snprintf(seen, sizeof seen, "%s %.3g", name, value);
-    if (c->level) v = compare_level(c->level, value, f->low_until, f->high_from);
+    sv_verdict v = state_verdict(q, value, &s);
+    if (c->level && f->level != f->measure) {
+        value = sv_evidence_value(q->audit->evidence, q->epoch, f->level);
+        unit = sv_measurement_infos[f->level].unit;
+        sv_measurement_say(f->level, value, seen, sizeof seen);
+    }
     q->out->measured = value;
     q->out->unit = unit;
-    bool is_share = unit[0] == '1' && c->feature != SV_F_CHIN_TONE;
-    measured m = {{s.n, is_share ? value : NAN, is_share ? value * SV_EPOCH_S : NAN,
-                   sv_evidence_value(e, q->epoch, c->feature == SV_F_ALPHA ? SV_M_alpha_hz : SV_M_background_hz),
-                   sv_evidence_value(e, q->epoch, c->feature == SV_F_CHIN_TONE ? SV_M_chin_uv : SV_M_eeg_uv)}};
-    bool general = c->bounds[SV_Q_FREQUENCY_HZ].stated && c->bounds[SV_Q_FREQUENCY_HZ].low <= f->low_hz &&
-                   c->bounds[SV_Q_FREQUENCY_HZ].high >= f->high_hz;
-    /* a frequency that is only the band's definition says no more than the name; of theta and delta none is measured */
-    if (general || (c->feature != SV_F_ALPHA && c->feature != SV_F_BACKGROUND))
-        m.values[SV_Q_FREQUENCY_HZ] = fmax(c->bounds[SV_Q_FREQUENCY_HZ].low, 0);
+    measure_state(q, value, &s, &m);
     if (c->absent)
         conclude(q, v, value, unit, "%s", seen);
     else

@@ -57,23 +57,35 @@ static void blame(candidate *c, double weight, const char *reason) {
     json_array_append_new(c->reasons, json_string(reason));
 }
 
-static void weigh_list(candidate *c, const json_t *list, const char *what, const char *key, double weight) {
+static void weigh_claims(candidate *c, const json_t *claims) {
     const json_t *item;
     size_t i;
     char text[300];
-    json_array_foreach(list, i, item) {
+    json_array_foreach(claims, i, item) {
         if (verdict_of(item) != SV_CONTRADICTED) continue;
-        snprintf(text, sizeof text, "%s %s: %s", what, sv_json_text(item, key, "?"), sv_json_text(item, "reason", ""));
-        blame(c, weight, text);
+        snprintf(text, sizeof text, "\"%s\": %s", sv_json_text(item, "text", "?"), sv_json_text(item, "reason", ""));
+        blame(c, weight_contradicted, text);
     }
+}
+
+/* One reason for all of them: what each lacks stands beside the rule. */
+static void weigh_rules(candidate *c, const json_t *rules) {
+    const json_t *item;
+    size_t i;
+    char text[120];
+    int n = 0, used = 0;
+    json_array_foreach(rules, i, item) {
+        if (verdict_of(item) != SV_CONTRADICTED || used >= (int)sizeof text) continue;
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s %s",
+                         n++ ? "," : "does not hold:", sv_json_text(item, "id", "?"));
+    }
+    if (n) blame(c, n * weight_rule, text);
 }
 
 static void weigh(candidate *c, const json_t *row, const json_t *audit) {
     const json_t *stage = json_object_get(audit, "stage");
     const char *given = sv_json_text(stage, "stage", NULL), *book = sv_json_text(stage, "book_stage", NULL);
     char text[300];
-    weigh_list(c, json_object_get(audit, "claims"), "claim", "text", weight_contradicted);
-    weigh_list(c, json_object_get(audit, "rules"), "rule", "id", weight_rule);
     if (verdict_of(stage) == SV_CONTRADICTED) {
         snprintf(text, sizeof text, "stage %s: %s", given ? given : "?", sv_json_text(stage, "reason", ""));
         blame(c, weight_stage, text);
@@ -87,6 +99,8 @@ static void weigh(candidate *c, const json_t *row, const json_t *audit) {
         snprintf(text, sizeof text, "the stage's probability is %.2f", p);
         blame(c, weight_unsure * (1 - p), text);
     }
+    weigh_claims(c, json_object_get(audit, "claims"));
+    weigh_rules(c, json_object_get(audit, "rules"));
 }
 
 static int heavier(const void *a, const void *b) {

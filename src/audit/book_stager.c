@@ -54,8 +54,18 @@ static void decide_lightest(const book *b, int epoch) {
     decide(b, epoch, SV_STAGE_N1, b->evidence->levels.alpha_generator ? SV_RULE_N1_1 : SV_RULE_N1_2);
 }
 
+static bool hidden(const book *b, int epoch) { return value(b, epoch, SV_M_movement_s) > SV_L_movement_s; }
+
+/* The stage of the last epoch (step -1) or the next (step 1) that no movement hides: what goes on goes on across one.
+ */
+static sv_stage neighbour(const book *b, int epoch, int step) {
+    int e = epoch + step;
+    while (e >= 0 && e < b->evidence->n_epochs && hidden(b, e)) e += step;
+    return e >= 0 && e < b->evidence->n_epochs ? (sv_stage)b->stages[e] : SV_STAGE_NONE;
+}
+
 static void stage_epoch(const book *b, int epoch) {
-    sv_stage before = epoch > 0 ? (sv_stage)b->stages[epoch - 1] : SV_STAGE_NONE;
+    sv_stage before = neighbour(b, epoch, -1);
     int wake = waking_rule(b, epoch);
     bool aroused = !isnan(sv_last_arousal_s(b->evidence, epoch));
     if (value(b, epoch, SV_M_slow_wave_s) >= SV_L_slow_wave_s)
@@ -82,7 +92,7 @@ static void stage_epoch(const book *b, int epoch) {
 static void reach_back_from_r(const book *b) {
     for (int e = b->evidence->n_epochs - 2; e >= 0; e--) {
         bool weak = b->stages[e] == SV_STAGE_N1 || (b->stages[e] == SV_STAGE_N2 && !triggered(b, e));
-        if (b->stages[e + 1] == SV_STAGE_R && weak && may_be_r(b, e) && isnan(sv_last_arousal_s(b->evidence, e)) &&
+        if (neighbour(b, e, 1) == SV_STAGE_R && weak && may_be_r(b, e) && isnan(sv_last_arousal_s(b->evidence, e)) &&
             !isnan(value(b, e, SV_M_chin_level))) {
             decide(b, e, SV_STAGE_R, SV_RULE_R2);
         }
@@ -92,7 +102,7 @@ static void reach_back_from_r(const book *b) {
 static void apply_movements(const book *b) {
     int n = b->evidence->n_epochs;
     for (int e = n - 1; e >= 0; e--) {
-        if (!(value(b, e, SV_M_movement_s) > SV_L_movement_s)) continue;
+        if (!hidden(b, e)) continue;
         sv_stage before = e > 0 ? (sv_stage)b->stages[e - 1] : SV_STAGE_NONE;
         sv_stage after = e + 1 < n ? (sv_stage)b->stages[e + 1] : SV_STAGE_NONE;
         bool alpha = b->evidence->levels.alpha_generator && value(b, e, SV_M_alpha_share) > 0;
@@ -110,7 +120,7 @@ static bool readable(const book *b, int epoch) {
 void sv_book_stages(const sv_evidence *evidence, signed char *out_stages, signed char *out_rules) {
     book b = {evidence, out_stages, out_rules};
     for (int e = 0; e < evidence->n_epochs; e++) {
-        if (readable(&b, e) || value(&b, e, SV_M_movement_s) > SV_L_movement_s)
+        if (readable(&b, e) || hidden(&b, e))
             stage_epoch(&b, e);
         else
             decide(&b, e, SV_STAGE_NONE, -1);

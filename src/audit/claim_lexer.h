@@ -25,6 +25,8 @@ typedef enum sv_word_meaning {
     SV_WORD_UNIT,
     SV_WORD_OVER,
     SV_WORD_UNDER,
+    SV_WORD_OR_MORE, /* of the number before */
+    SV_WORD_OR_LESS,
     SV_WORD_ABOUT,
     SV_WORD_AT,
     SV_WORD_RANGE,

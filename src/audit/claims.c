@@ -48,6 +48,8 @@ typedef struct reader {
     sv_claim waiting;      /* modifiers of the next claim */
     size_t clause;         /* first claim of this clause */
     bool negated, listing; /* a negation is in force; it was "neither", which commas do not end */
+    bool next_absent;      /* "absent alpha": of the next claim alone */
+    size_t head;           /* claim that others accompany ("LAMF with theta prevails"); SIZE_MAX = none */
     bool failed;
 } reader;
 
@@ -95,8 +97,8 @@ static bool is_said_already(reader *r, const sv_word *word, sv_feature feature) 
     sv_claim *c = current(r);
     if (!c || feature != SV_F_CHIN_TONE || (c->feature != SV_F_CHIN_TONE && c->feature != SV_F_PHASIC_EMG))
         return false;
-    if (c->feature == SV_F_CHIN_TONE && (c->level || c->comparison)) return false;
-    if (c->feature == SV_F_CHIN_TONE) c->level = r->waiting.level;
+    if (c->feature == SV_F_CHIN_TONE && (c->level || c->comparison) && r->waiting.level) return false;
+    if (c->feature == SV_F_CHIN_TONE && r->waiting.level) c->level = r->waiting.level;
     c->end = word->end;
     r->waiting = blank();
     return true;
@@ -113,7 +115,8 @@ static void add_claim(reader *r, const sv_word *word, sv_feature feature) {
     claim.begin = word->begin;
     claim.end = word->end;
     claim.feature = feature;
-    claim.absent = r->negated;
+    claim.absent = r->negated || r->next_absent;
+    r->next_absent = false;
     if (!has_level(feature)) claim.level = SV_LEVEL_NONE;
     all->items[all->n++] = claim;
     if (feature == SV_F_CHIN_TONE && claim.absent && !claim.level) { /* a tone that is not there is low */
@@ -141,6 +144,8 @@ static void add_stage(reader *r, size_t i) {
         return;
     }
     r->waiting.stage = (sv_stage)(int)word->value;
+    if (i > 0 && (is_text(r, i - 1, "after") || is_text(r, i - 1, "follows") || is_text(r, i - 1, "following")))
+        r->waiting.epoch_offset = -1;
     add_claim(r, word, SV_F_STAGE);
 }
 
@@ -157,10 +162,10 @@ static bool are_joined(const reader *r, const sv_claim *a, const sv_claim *b) {
     return false;
 }
 
-/* The last claim, and those joined with it, are said not to be there. */
+/* The last claim, and those joined with it, are said not to be there; as far as one that was said to be so before. */
 static void negate_back(reader *r) {
     sv_claim *items = r->claims->items;
-    for (size_t i = r->claims->n; i > r->clause; i--) {
+    for (size_t i = r->claims->n; i > r->clause && !items[i - 1].absent; i--) {
         items[i - 1].absent = true;
         if (i - 1 <= r->clause || !are_joined(r, &items[i - 2], &items[i - 1])) return;
     }
@@ -188,9 +193,13 @@ static quantity read_quantity(const reader *r, size_t i) {
         q.next = i + 3;
     }
     if (meaning(r, q.next) == SV_WORD_UNIT) q.unit = (int)r->words[q.next++].value;
+    sv_word_meaning behind = meaning(r, q.next);
+    if (behind == SV_WORD_OR_MORE || behind == SV_WORD_OR_LESS) q.next++;
     double scale = q.unit == SV_Q_SHARE ? 0.01 : 1;
-    q.bound.low = before == SV_WORD_UNDER ? -INFINITY : low * scale;
-    q.bound.high = before == SV_WORD_OVER ? INFINITY : high * scale;
+    bool no_low = before == SV_WORD_UNDER || behind == SV_WORD_OR_LESS,
+         no_high = before == SV_WORD_OVER || behind == SV_WORD_OR_MORE;
+    q.bound.low = no_low ? -INFINITY : fmin(low, high) * scale;
+    q.bound.high = no_high ? INFINITY : fmax(low, high) * scale;
     q.bound.approximate = before == SV_WORD_ABOUT;
     return q;
 }
@@ -200,6 +209,12 @@ static bool stands_after_at(const reader *r, size_t i) {
     bool about = r->words[i - 1].meaning == SV_WORD_ABOUT && i > 1;
     return r->words[i - 1].meaning == SV_WORD_AT || (about && r->words[i - 2].meaning == SV_WORD_AT) ||
            is_text(r, i - 1, "near") || (is_text(r, i - 1, "from") && r->claims->n > r->clause);
+}
+
+/* A place lies in the epoch. */
+static void set_place(sv_claim *claim, const sv_bound *bound) {
+    claim->from_s = fmax(bound->low, 0);
+    claim->to_s = fmin(bound->high, 30);
 }
 
 /* "at 2.5, 8 and 19.5 seconds": the claim again for every further time. Returns the word behind the list. */
@@ -217,8 +232,7 @@ static size_t repeat_at_times(reader *r, size_t next) {
             return q.next;
         }
         all->items[all->n] = all->items[all->n - 1];
-        all->items[all->n].from_s = q.bound.low;
-        all->items[all->n++].to_s = q.bound.high;
+        set_place(&all->items[all->n++], &q.bound);
         next = q.next;
     }
 }
@@ -230,8 +244,7 @@ static size_t take_number(reader *r, size_t i) {
     sv_claim *target = ahead || !now ? &r->waiting : now;
     if (stands_after_at(r, i) && (q.unit == SV_Q_DURATION_S || q.unit < 0) && q.bound.low <= 30) {
         target = now ? now : &r->waiting;
-        target->from_s = q.bound.low;
-        target->to_s = q.bound.high;
+        set_place(target, &q.bound);
         if (now) return repeat_at_times(r, q.next);
     } else if (q.unit >= 0) {
         target->bounds[q.unit] = q.bound;
@@ -242,7 +255,7 @@ static size_t take_number(reader *r, size_t i) {
 }
 
 static void take_share(reader *r, const sv_word *word) {
-    sv_claim *target = current(r) ? current(r) : &r->waiting;
+    sv_claim *target = r->head < r->claims->n ? &r->claims->items[r->head] : current(r) ? current(r) : &r->waiting;
     double share = word->value / 100;
     target->bounds[SV_Q_SHARE] = (sv_bound){.stated = true,
                                             .low = word->meaning == SV_WORD_SHARE_UNDER ? -INFINITY : share,
@@ -254,7 +267,8 @@ static void take_share(reader *r, const sv_word *word) {
 static void new_clause(reader *r) {
     r->clause = r->claims->n;
     r->waiting = blank();
-    r->negated = r->listing = false;
+    r->negated = r->listing = r->next_absent = false;
+    r->head = SIZE_MAX;
 }
 
 static void take_comma(reader *r, size_t i) {
@@ -278,14 +292,30 @@ static void take_not(reader *r, size_t i) {
         return;
     }
     r->negated = true;
-    r->listing = r->listing || is_text(r, i, "neither");
+    r->listing = r->listing || is_text(r, i, "neither") || is_text(r, i, "absence of");
+}
+
+/* "Absent" and "missing" are about what stands before them, unless they are adjectives of what follows. */
+static void take_not_before(reader *r, size_t i) {
+    bool adjective = (is_text(r, i, "absent") || is_text(r, i, "missing")) && feature_follows(r, i + 1, 2);
+    bool verb = i > 0 && (is_text(r, i - 1, "is") || is_text(r, i - 1, "are") || is_text(r, i - 1, "were"));
+    if (adjective && !verb)
+        r->next_absent = true;
+    else
+        negate_back(r);
+}
+
+static void take_feature(reader *r, size_t i) {
+    bool accompanies = i > 0 && is_text(r, i - 1, "with") && current(r);
+    if (accompanies) r->head = r->claims->n - 1;
+    add_claim(r, &r->words[i], (sv_feature)(int)r->words[i].value);
 }
 
 static size_t take_word(reader *r, size_t i) {
     const sv_word *w = &r->words[i];
     sv_claim *c = current(r), *target = c ? c : &r->waiting;
     switch (w->meaning) {
-        case SV_WORD_FEATURE: add_claim(r, w, (sv_feature)(int)w->value); break;
+        case SV_WORD_FEATURE: take_feature(r, i); break;
         case SV_WORD_TONE:
             r->waiting.level = (sv_level)(int)w->value;
             add_claim(r, w, SV_F_CHIN_TONE);
@@ -295,7 +325,7 @@ static size_t take_word(reader *r, size_t i) {
             *(feature_follows(r, i + 1, 2) || !c ? &r->waiting.roles : &c->roles) |= (unsigned)w->value;
             break;
         case SV_WORD_NOT: take_not(r, i); break;
-        case SV_WORD_NOT_BEFORE: negate_back(r); break;
+        case SV_WORD_NOT_BEFORE: take_not_before(r, i); break;
         case SV_WORD_SAME: r->waiting.comparison = SV_COMPARE_SAME; break;
         case SV_WORD_HEDGE: (feature_follows(r, i + 1, 3) || !c ? &r->waiting : c)->hedged = true; break;
         case SV_WORD_LEVEL: take_level(r, i); break;

@@ -9,16 +9,43 @@ enum {
 };
 
 #define K(kind) (1u << SV_EVENT_##kind)
-#define SV_ELEMENT(feature, kinds, seen_in, needs, trace, flat_below, clear_count, clear_uv, longest_s, low_hz, \
-                   high_hz, measure, step, low_until, high_from)                                                \
-    [SV_F_##feature] = {false,    kinds,     seen_in,   needs,    SV_TRACE_##trace, flat_below, clear_count,    \
-                        clear_uv, longest_s, 0,         0,        low_hz,           high_hz,    SV_M_##measure, \
-                        step,     false,     low_until, high_from},
-#define SV_STATE(feature, kinds, seen_in, needs, measure, absent_below, present_from, step, relative_step, low_until, \
-                 high_from, low_hz, high_hz)                                                                          \
-    [SV_F_##feature] = {                                                                                              \
-        true,   kinds,   seen_in,        needs, SV_N_TRACES,   0,         0,        0, 0, absent_below, present_from, \
-        low_hz, high_hz, SV_M_##measure, step,  relative_step, low_until, high_from},
+#define SV_ELEMENT(feature, words, kind_bits, channels, needed, trace_name, flat, count, uv, longest, low, high, \
+                   measured, step_size, low_level, high_level)                                                   \
+    [SV_F_##feature] = {.called = words,                                                                         \
+                        .kinds = kind_bits,                                                                      \
+                        .seen_in = channels,                                                                     \
+                        .needs = needed,                                                                         \
+                        .trace = SV_TRACE_##trace_name,                                                          \
+                        .flat_below = flat,                                                                      \
+                        .clear_count = count,                                                                    \
+                        .clear_uv = uv,                                                                          \
+                        .longest_s = longest,                                                                    \
+                        .low_hz = low,                                                                           \
+                        .high_hz = high,                                                                         \
+                        .measure = SV_M_##measured,                                                              \
+                        .step = step_size,                                                                       \
+                        .low_until = low_level,                                                                  \
+                        .high_from = high_level},
+#define SV_STATE(feature, kind_bits, channels, needed, measured, absent, present, time_share, weak, weak_below, \
+                 step_size, relative, level_of, low_level, high_level, low, high)                               \
+    [SV_F_##feature] = {.is_state = true,                                                                       \
+                        .kinds = kind_bits,                                                                     \
+                        .seen_in = channels,                                                                    \
+                        .needs = needed,                                                                        \
+                        .trace = SV_N_TRACES,                                                                   \
+                        .absent_below = absent,                                                                 \
+                        .present_from = present,                                                                \
+                        .is_time_share = time_share,                                                            \
+                        .faint = SV_M_##weak,                                                                   \
+                        .faint_below = weak_below,                                                              \
+                        .measure = SV_M_##measured,                                                             \
+                        .step = step_size,                                                                      \
+                        .relative_step = relative,                                                              \
+                        .level = SV_M_##level_of,                                                               \
+                        .low_until = low_level,                                                                 \
+                        .high_from = high_level,                                                                \
+                        .low_hz = low,                                                                          \
+                        .high_hz = high},
 static const sv_feature_facts facts[SV_N_FEATURES] = {
 #include "audit/features.def"
 };

@@ -1,5 +1,5 @@
-/* rule_check.c - see rule_check.h. A rule is a list of conditions that must all hold; the one that is furthest from
- * holding decides and gives the margin. Rules: AASM manual, chapter IV, as worded in sv_rules. */
+/* rule_check.c - see rule_check.h. A rule is a list of conditions that must all hold (the table at the end). Rules:
+ * AASM manual, chapter IV, as worded in sv_rules. */
 #include "audit/rule_check.h"
 
 #include <math.h>
@@ -9,213 +9,261 @@
 #include "audit/epoch_facts.h"
 #include "audit/rule_limits.h"
 
-/* What is known while a rule is checked, and the condition that decides so far. */
-typedef struct check {
+/* What one condition says, from the most to the least welcome. */
+typedef enum kind { HOLDS, NEAR, UNMEASURED, FAILS } kind;
+
+typedef struct finding {
+    kind kind;
+    double margin; /* NaN when UNMEASURED */
+    char reason[sizeof(((sv_rule_check *)0)->reason)];
+} finding;
+
+typedef struct context {
     const sv_evidence *evidence;
     const signed char *stages;
     int epoch;
-    double margin; /* the smallest so far; INFINITY: none yet */
-    bool unknown;  /* a condition could not be measured */
-    char reason[200], lacking[200];
-} check;
+} context;
 
-static double value(const check *c, sv_measurement m) { return sv_evidence_value(c->evidence, c->epoch, m); }
-
-static sv_stage stage_at(const check *c, int offset) {
-    int epoch = c->epoch + offset;
-    return epoch < 0 || epoch >= c->evidence->n_epochs ? SV_STAGE_NONE : (sv_stage)c->stages[epoch];
-}
-
-/* One more condition; a margin of NaN: it cannot be measured. */
-static void require(check *c, double margin, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void require(check *c, double margin, const char *format, ...) {
+static finding say(kind is, double margin, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static finding say(kind is, double margin, const char *format, ...) {
+    finding f = {.kind = is, .margin = margin};
     va_list arguments;
-    bool decides = margin < c->margin;
-    if (!isnan(margin) && !decides) return;
     va_start(arguments, format);
-    vsnprintf(isnan(margin) ? c->lacking : c->reason, sizeof c->reason, format, arguments);
+    vsnprintf(f.reason, sizeof f.reason, format, arguments);
     va_end(arguments);
-    c->unknown = c->unknown || isnan(margin);
-    if (decides) c->margin = margin;
+    return f;
 }
 
-static double above(double x, double limit) { return (x - limit) / limit; }
-static double below(double x, double limit) { return (limit - x) / limit; }
-static double yes(bool holds) { return holds ? 1 : -1; }
-
-static void finish(const check *c, sv_rule_check *out) {
-    *out = (sv_rule_check){.verdict = SV_CANNOT_TELL, .margin = isinf(c->margin) ? NAN : c->margin};
-    bool fails = c->margin<-SV_L_rule_grey, holds = c->margin> SV_L_rule_grey && !isinf(c->margin);
-    if (fails) out->verdict = SV_CONTRADICTED;
-    if (holds && !c->unknown) out->verdict = SV_SUPPORTED;
-    if (c->unknown && !fails) out->margin = NAN;
-    snprintf(out->reason, sizeof out->reason, "%s", c->unknown && !fails ? c->lacking : c->reason);
+/* A fact without a scale. */
+static finding fact(bool holds, const char *when_it_does, const char *when_not) {
+    return say(holds ? HOLDS : FAILS, holds ? 1 : -1, "%s", holds ? when_it_does : when_not);
 }
 
-/* ---- conditions that several rules share */
+/* ---- joining conditions */
 
-static void little_alpha(check *c) {
-    double share = value(c, SV_M_alpha_share);
-    require(c, below(share, SV_L_half), "alpha fills %.0f %% of the epoch, at most %.0f %% allowed", 100 * share,
-            100 * SV_L_half);
+static finding both(finding a, finding b) {
+    if (a.kind != b.kind) return a.kind > b.kind ? a : b;
+    return b.margin < a.margin ? b : a;
 }
-static void mostly_lamf(check *c) {
-    double share = value(c, SV_M_lamf_share);
-    require(c, above(share, SV_L_half),
-            "low-amplitude mixed-frequency EEG fills %.0f %% of the epoch, more than %.0f %% needed", 100 * share,
-            100 * SV_L_half);
+static finding either(finding a, finding b) {
+    if (a.kind != b.kind) return a.kind < b.kind ? a : b;
+    return b.margin > a.margin ? b : a;
 }
-static void low_chin(check *c) {
-    double level = value(c, SV_M_chin_level);
-    require(c, below(fmax(level, 0), SV_L_chin_low), "chin tone is at %.2f of the night's scale, at most %.2f allowed",
-            level, SV_L_chin_low);
-    if (isnan(level)) require(c, NAN, "the chin's tone cannot be measured");
+static finding negated(finding f) {
+    f.margin = -f.margin;
+    if (f.kind == HOLDS || f.kind == FAILS) f.kind = f.kind == HOLDS ? FAILS : HOLDS;
+    return f;
 }
-static void no_trigger(check *c) {
+
+/* ---- measurements against limits */
+
+static double raw(const context *c, sv_measurement m) { return sv_evidence_value(c->evidence, c->epoch, m); }
+
+static bool eeg_is_hidden(const context *c) { return raw(c, SV_M_unusable_share) > SV_L_unusable; }
+
+static bool of_eeg(sv_measurement m) { return m <= SV_M_sawtooth_s; }
+
+/* What is not seen in an EEG that cannot be read is not known to be absent. */
+static double value(const context *c, sv_measurement m) { return of_eeg(m) && eeg_is_hidden(c) ? NAN : raw(c, m); }
+
+static finding unmeasured(const context *c, const char *what, sv_measurement m) {
+    const char *lacking = sv_evidence_lacking(c->evidence, m);
+    if (lacking[0]) return say(UNMEASURED, NAN, "%s cannot be measured: it %s", what, lacking);
+    if (of_eeg(m) && eeg_is_hidden(c)) {
+        return say(UNMEASURED, NAN, "%s cannot be measured: %.0f %% of the epoch's EEG cannot be read", what,
+                   100 * raw(c, SV_M_unusable_share));
+    }
+    return say(UNMEASURED, NAN, "%s cannot be measured here", what);
+}
+
+static finding against(const context *c, sv_measurement m, double limit, double margin, double grey,
+                       const char *relation) {
+    const sv_measurement_info *info = &sv_measurement_infos[m];
+    char seen[120];
+    double x = value(c, m);
+    if (isnan(x)) return unmeasured(c, info->subject, m);
+    kind is = margin > grey ? HOLDS : margin < -grey ? FAILS : NEAR;
+    return say(is, margin, "%s, %s %.*f%s asked%s", sv_measurement_say(m, x, seen, sizeof seen), relation,
+               info->decimals, limit * info->scale, info->scale == 100 ? " %" : "",
+               is == NEAR ? ", which is too near to tell" : "");
+}
+
+static finding at_least(const context *c, sv_measurement m, double limit) {
+    return against(c, m, limit, (value(c, m) - limit) / limit, SV_L_rule_grey, "at least");
+}
+static finding at_most(const context *c, sv_measurement m, double limit) {
+    return against(c, m, limit, (limit - fmax(value(c, m), 0)) / limit, SV_L_rule_grey, "at most");
+}
+
+/* Events are whole: enough are enough. But one that lacks may have been overlooked where others were found. */
+static finding enough(const context *c, sv_measurement m, double limit) {
+    double n = value(c, m), margin = (n - limit) / limit;
+    if (n >= limit) return against(c, m, limit, fmax(margin, 1 / (limit + 1)), 0, "at least");
+    return against(c, m, limit, margin, n > 0 && n >= limit - 1 ? INFINITY : 0, "at least");
+}
+
+/* ---- what several rules ask */
+
+static finding much_alpha(const context *c) { return at_least(c, SV_M_alpha_share, SV_L_half); }
+static finding little_alpha(const context *c) { return at_most(c, SV_M_alpha_share, SV_L_half); }
+static finding mostly_lamf(const context *c) { return at_least(c, SV_M_lamf_share, SV_L_half); }
+static finding few_slow_waves(const context *c) { return at_most(c, SV_M_slow_wave_s, SV_L_slow_wave_s); }
+static finding many_slow_waves(const context *c) { return at_least(c, SV_M_slow_wave_s, SV_L_slow_wave_s); }
+static finding low_chin(const context *c) { return at_most(c, SV_M_chin_level, SV_L_chin_low); }
+static finding waking_chin(const context *c) { return at_least(c, SV_M_chin_level, SV_L_chin_awake); }
+static finding blinks(const context *c) { return enough(c, SV_M_blink_count, SV_L_blinks); }
+static finding waking_saccades(const context *c) { return enough(c, SV_M_rem_count, SV_L_waking_saccades); }
+static finding rapid_eyes(const context *c) { return enough(c, SV_M_rem_count, SV_L_rems); }
+static finding major_movement(const context *c) { return at_least(c, SV_M_movement_s, SV_L_movement_s); }
+
+/* Whether the sleeper makes alpha is a property of the night; a short or unreadable one does not tell. */
+static finding makes_alpha(const context *c) {
+    bool makes = c->evidence->levels.alpha_generator;
+    if (isnan(raw(c, SV_M_alpha_share))) return unmeasured(c, "alpha", SV_M_alpha_share);
+    if (!makes && c->evidence->n_epochs * SV_EPOCH_S < SV_L_alpha_night_s) {
+        return say(UNMEASURED, NAN, "the recording is too short to tell whether the sleeper makes alpha");
+    }
+    return fact(makes, "the sleeper makes alpha", "the sleeper makes no alpha");
+}
+static finding makes_no_alpha(const context *c) { return negated(makes_alpha(c)); }
+
+static finding triggered(const context *c) {
     double at_s = sv_last_trigger_s(c->evidence, c->epoch);
-    require(c, yes(isnan(at_s)), "%s",
-            isnan(at_s) ? "no spindle or K-complex stands from half an epoch before to its middle"
-                        : "a spindle or K-complex stands from half an epoch before to its middle");
+    if (!isnan(at_s)) {
+        return say(HOLDS, 1, "a spindle or K-complex begins at %.1f s of the epoch",
+                   at_s - (double)c->epoch * SV_EPOCH_S);
+    }
+    if (isnan(value(c, SV_M_spindle_count))) return unmeasured(c, "spindles and K-complexes", SV_M_spindle_count);
+    return say(FAILS, -1, "no spindle or K-complex stands from half an epoch before to its middle");
 }
-static void no_arousal(check *c) {
+static finding not_triggered(const context *c) { return negated(triggered(c)); }
+
+static finding aroused(const context *c) {
     double at_s = sv_last_arousal_s(c->evidence, c->epoch);
-    require(c, yes(isnan(at_s)), "%s", isnan(at_s) ? "no arousal comes between" : "an arousal comes between");
+    if (!isnan(at_s))
+        return say(HOLDS, 1, "an arousal begins at %.1f s of the epoch", at_s - (double)c->epoch * SV_EPOCH_S);
+    if (isnan(raw(c, SV_M_arousal_count)) || eeg_is_hidden(c)) return unmeasured(c, "arousals", SV_M_arousal_count);
+    return say(FAILS, -1, "no arousal begins from half an epoch before to its middle");
 }
-static void neighbour(check *c, int offset, sv_stage stage) {
-    sv_stage there = stage_at(c, offset);
-    require(c, there == SV_STAGE_NONE ? NAN : yes(there == stage), "the epoch %s is %s, %s needed",
-            offset < 0 ? "before" : "after", sv_stage_name(there), sv_stage_name(stage));
+static finding not_aroused(const context *c) { return negated(aroused(c)); }
+
+/* A spindle or K-complex that no later arousal undoes makes N2, whatever else is there. */
+static finding not_made_n2(const context *c) {
+    double trigger_s = sv_last_trigger_s(c->evidence, c->epoch), arousal_s = sv_last_arousal_s(c->evidence, c->epoch);
+    if (arousal_s > trigger_s) return say(HOLDS, 1, "an arousal follows the last spindle or K-complex");
+    return not_triggered(c);
 }
-static void major_movement(check *c) {
-    double s = value(c, SV_M_movement_s);
-    require(c, above(s, SV_L_movement_s), "body movement for %.0f s, more than %.0f s needed", s, SV_L_movement_s);
+
+static finding n2_is_ended(const context *c) {
+    if (sv_n2_is_ended(c->evidence, c->epoch))
+        return say(HOLDS, 1, "an arousal, or a movement with slow eye movements, ends N2");
+    if (isnan(raw(c, SV_M_arousal_count)) || eeg_is_hidden(c)) return unmeasured(c, "arousals", SV_M_arousal_count);
+    return say(FAILS, -1, "no arousal, nor a movement with slow eye movements, ends N2");
 }
+static finding n2_goes_on(const context *c) { return negated(n2_is_ended(c)); }
+
+/* ---- neighbours */
+
+static finding stage_is(const context *c, int offset, sv_stage stage) {
+    static const char *const names[] = {"the epoch before", "the epoch", "the epoch after"};
+    const char *name = names[offset + 1];
+    int epoch = c->epoch + offset;
+    if (epoch < 0 || epoch >= c->evidence->n_epochs) return say(FAILS, -1, "there is no %s", name + 4);
+    sv_stage there = (sv_stage)c->stages[epoch];
+    if (there == SV_STAGE_NONE) return say(UNMEASURED, NAN, "%s has no stage", name);
+    return say(there == stage ? HOLDS : FAILS, there == stage ? 1 : -1, "%s is %s", name, sv_stage_name(there));
+}
+static finding after_n2(const context *c) { return stage_is(c, -1, SV_STAGE_N2); }
+static finding after_n3(const context *c) { return stage_is(c, -1, SV_STAGE_N3); }
+static finding after_r(const context *c) { return stage_is(c, -1, SV_STAGE_R); }
+static finding beside_r(const context *c) { return either(stage_is(c, -1, SV_STAGE_R), stage_is(c, 1, SV_STAGE_R)); }
+static finding like_the_next(const context *c) {
+    int next = c->epoch + 1;
+    sv_stage there = next < c->evidence->n_epochs ? (sv_stage)c->stages[next] : SV_STAGE_NONE;
+    if (there == SV_STAGE_NONE) return stage_is(c, 1, SV_STAGE_W); /* says what lacks */
+    return both(stage_is(c, 0, there), stage_is(c, 1, there));
+}
+
+/* ---- conditions of one rule */
+
+/* N1.2: background slowed into 4-7 Hz, or a vertex wave, or a slow eye movement. */
+static finding drowsy_without_alpha(const context *c) {
+    double hz = value(c, SV_M_background_hz), slowed = c->evidence->levels.background_wake_hz - hz;
+    double margin = (slowed - SV_L_slowing_hz) / SV_L_slowing_hz;
+    finding background = unmeasured(c, "the background's slowing", SV_M_background_hz);
+    if (!isnan(slowed)) {
+        kind is = margin > SV_L_rule_grey ? HOLDS : margin < -SV_L_rule_grey ? FAILS : NEAR;
+        background =
+            both(say(is, margin, "the background is %.1f Hz slower than awake, %.0f Hz asked", slowed, SV_L_slowing_hz),
+                 at_most(c, SV_M_background_hz, SV_L_slowed_to_hz));
+    }
+    return either(background, either(enough(c, SV_M_vertex_wave_count, 1), enough(c, SV_M_sem_count, 1)));
+}
+
+/* N2.4: a change of stage ends N2 too, but one that leaves no sign in the signals is a matter of opinion. */
+static finding ended_or_changed(const context *c) {
+    finding ended = n2_is_ended(c);
+    sv_stage here = (sv_stage)c->stages[c->epoch];
+    if (ended.kind != FAILS || here == SV_STAGE_N2) return ended;
+    return say(UNMEASURED, NAN, "no arousal or movement ends N2; whether another stage has begun cannot be told");
+}
+
+/* R.3: by what R.2 forbids, a waking or slow-wave EEG, or no sign that can be named. */
+static finding r_has_ended(const context *c) {
+    finding sign = either(either(negated(low_chin(c)), aroused(c)), either(much_alpha(c), many_slow_waves(c)));
+    finding spindle = both(triggered(c), fact(!(raw(c, SV_M_rem_count) > 0), "no rapid eye movement",
+                                              "a rapid eye movement is there, so R goes on"));
+    return either(sign, spindle);
+}
+static finding is_not_r(const context *c) { return negated(stage_is(c, 0, SV_STAGE_R)); }
+
+/* MBM: a movement hides much, but alpha that is seen in spite of it counts. */
+static finding points_to_w(const context *c) {
+    double share = raw(c, SV_M_alpha_share);
+    finding alpha =
+        isnan(share)
+            ? unmeasured(c, "alpha", SV_M_alpha_share)
+            : both(fact(share > 0, "alpha is seen in the epoch", "no alpha is seen in the epoch"),
+                   fact(c->evidence->levels.alpha_generator, "the sleeper makes alpha", "the sleeper makes no alpha"));
+    return either(alpha, both(stage_is(c, -1, SV_STAGE_W), stage_is(c, 1, SV_STAGE_W)));
+}
+static finding points_elsewhere(const context *c) { return negated(points_to_w(c)); }
 
 /* ---- the rules */
 
-static void check_w1(check *c) {
-    double share = value(c, SV_M_alpha_share);
-    require(c, above(share, SV_L_half), "alpha fills %.0f %% of the epoch, more than %.0f %% needed", 100 * share,
-            100 * SV_L_half);
-}
-static void check_w2(check *c) {
-    double n = value(c, SV_M_blink_count);
-    require(c, n >= SV_L_blinks ? fmax(above(n, SV_L_blinks), 0.5) : above(n, SV_L_blinks), "%.0f blinks, %.0f needed",
-            n, SV_L_blinks);
-}
-static void check_w3(check *c) {
-    double n = value(c, SV_M_rem_count), level = value(c, SV_M_chin_level);
-    require(c, n >= SV_L_waking_saccades ? fmax(above(n, SV_L_waking_saccades), 0.5) : above(n, SV_L_waking_saccades),
-            "%.0f rapid eye movements, %.0f needed", n, SV_L_waking_saccades);
-    require(c, above(level, SV_L_chin_awake), "chin tone is at %.2f of the night's scale, at least %.2f needed", level,
-            SV_L_chin_awake);
-}
-static void check_n1_1(check *c) {
-    require(c, yes(c->evidence->levels.alpha_generator), "%s",
-            c->evidence->levels.alpha_generator ? "the sleeper makes alpha"
-                                                : "the sleeper makes no alpha that could give way");
-    little_alpha(c);
-    mostly_lamf(c);
-    double slow = value(c, SV_M_slow_wave_s);
-    require(c, below(slow, SV_L_slow_wave_s), "slow waves for %.1f s", slow);
-}
-static void check_n1_2(check *c) {
-    double hz = value(c, SV_M_background_hz), wake = c->evidence->levels.background_wake_hz;
-    double waves = value(c, SV_M_vertex_wave_count), rolls = value(c, SV_M_sem_count);
-    double slowed = wake - hz;
-    double best = fmax(above(slowed, SV_L_slowing_hz), fmax(waves > 0 ? 1 : -1, rolls > 0 ? 1 : -1));
-    require(c, yes(!c->evidence->levels.alpha_generator), "%s",
-            c->evidence->levels.alpha_generator ? "the sleeper makes alpha" : "the sleeper makes no alpha");
-    if (isnan(slowed) && isnan(waves) && isnan(rolls)) best = NAN;
-    require(c, best, "background %.1f Hz, %.1f Hz slower than awake; %.0f vertex waves, %.0f slow eye movements", hz,
-            slowed, isnan(waves) ? 0 : waves, isnan(rolls) ? 0 : rolls);
-}
-static void check_n2_1(check *c) {
-    double at_s = sv_last_trigger_s(c->evidence, c->epoch);
-    if (isnan(value(c, SV_M_spindle_count))) at_s = NAN;
-    double margin = isnan(value(c, SV_M_spindle_count)) ? NAN : yes(!isnan(at_s));
-    require(c, margin,
-            isnan(at_s) ? "no spindle or K-complex from half an epoch before to its middle"
-                        : "a spindle or K-complex at %.1f s of the epoch",
-            at_s - (double)c->epoch * SV_EPOCH_S);
-}
-static void check_n2_2(check *c) {
-    neighbour(c, -1, SV_STAGE_N2);
-    no_trigger(c);
-    require(c, yes(!sv_n2_is_ended(c->evidence, c->epoch)), "%s",
-            sv_n2_is_ended(c->evidence, c->epoch) ? "an arousal, or a movement with slow eye movements, comes between"
-                                                  : "nothing ends it");
-    little_alpha(c);
-}
-static void check_n2_3(check *c) {
-    double slow = value(c, SV_M_slow_wave_s);
-    neighbour(c, -1, SV_STAGE_N3);
-    require(c, below(slow, SV_L_slow_wave_s), "slow waves for %.1f s, less than %.0f s needed", slow, SV_L_slow_wave_s);
-    little_alpha(c);
-    no_arousal(c);
-}
-static void check_n2_4(check *c) {
-    bool ended = sv_n2_is_ended(c->evidence, c->epoch) || stage_at(c, 0) != SV_STAGE_N2;
-    neighbour(c, -1, SV_STAGE_N2);
-    require(c, yes(ended), "%s", ended ? "N2 has ended" : "nothing has ended N2");
-    little_alpha(c);
-    mostly_lamf(c);
-}
-static void check_n3_1(check *c) {
-    double s = value(c, SV_M_slow_wave_s);
-    require(c, above(s, SV_L_slow_wave_s), "slow waves for %.1f s, %.0f s needed", s, SV_L_slow_wave_s);
-}
-static void check_r1(check *c) {
-    double n = value(c, SV_M_rem_count);
-    require(c, n >= SV_L_rems ? 1 : -1 + 0 * n, "%.0f rapid eye movements, %.0f needed", n, SV_L_rems);
-    low_chin(c);
-    mostly_lamf(c);
-    little_alpha(c);
-}
-static void check_r2(check *c) {
-    bool beside = stage_at(c, -1) == SV_STAGE_R || stage_at(c, 1) == SV_STAGE_R;
-    require(c, yes(beside), "%s", beside ? "R is beside it" : "no neighbour is R");
-    low_chin(c);
-    no_trigger(c);
-    no_arousal(c);
-    mostly_lamf(c);
-}
-static void check_r3(check *c) {
-    neighbour(c, -1, SV_STAGE_R);
-    bool ended = stage_at(c, 0) != SV_STAGE_R;
-    require(c, yes(ended), "%s", ended ? "another stage has begun" : "the epoch itself is R");
-}
-static bool points_to_w(const check *c) {
-    bool alpha = c->evidence->levels.alpha_generator && value(c, SV_M_alpha_share) > 0;
-    return alpha || (stage_at(c, -1) == SV_STAGE_W && stage_at(c, 1) == SV_STAGE_W);
-}
-static void check_mbm1(check *c) {
-    major_movement(c);
-    require(c, yes(points_to_w(c)), "%s",
-            points_to_w(c) ? "alpha, or W on both sides" : "neither alpha nor W on both sides");
-}
-static void check_mbm2(check *c) {
-    major_movement(c);
-    require(c, yes(!points_to_w(c)), "%s",
-            points_to_w(c) ? "alpha, or W on both sides" : "neither alpha nor W on both sides");
-    sv_stage next = stage_at(c, 1);
-    if (next != SV_STAGE_NONE) {
-        require(c, yes(next == stage_at(c, 0)), "the next epoch is %s", sv_stage_name(next));
-    }
-}
+typedef finding condition(const context *c);
+enum { MAX_CONDITIONS = 6 };
+static condition *const rules[SV_N_RULES][MAX_CONDITIONS] = {
+    [SV_RULE_W1] = {much_alpha},
+    [SV_RULE_W2] = {blinks},
+    [SV_RULE_W3] = {waking_saccades, waking_chin},
+    [SV_RULE_N1_1] = {makes_alpha, little_alpha, mostly_lamf, few_slow_waves, not_made_n2},
+    [SV_RULE_N1_2] = {makes_no_alpha, drowsy_without_alpha, few_slow_waves, not_made_n2},
+    [SV_RULE_N2_1] = {triggered},
+    [SV_RULE_N2_2] = {after_n2, not_triggered, n2_goes_on, little_alpha, few_slow_waves},
+    [SV_RULE_N2_3] = {after_n3, few_slow_waves, little_alpha, not_aroused},
+    [SV_RULE_N2_4] = {after_n2, ended_or_changed, little_alpha, mostly_lamf, not_made_n2},
+    [SV_RULE_N3_1] = {many_slow_waves},
+    [SV_RULE_R1] = {rapid_eyes, low_chin, mostly_lamf, little_alpha},
+    [SV_RULE_R2] = {beside_r, low_chin, not_triggered, not_aroused, mostly_lamf},
+    [SV_RULE_R3] = {after_r, is_not_r, r_has_ended},
+    [SV_RULE_MBM1] = {major_movement, points_to_w},
+    [SV_RULE_MBM2] = {major_movement, points_elsewhere, like_the_next},
+};
 
-static void (*const checks[SV_N_RULES])(check *c) = {
-    [SV_RULE_W1] = check_w1,     [SV_RULE_W2] = check_w2,     [SV_RULE_W3] = check_w3,     [SV_RULE_N1_1] = check_n1_1,
-    [SV_RULE_N1_2] = check_n1_2, [SV_RULE_N2_1] = check_n2_1, [SV_RULE_N2_2] = check_n2_2, [SV_RULE_N2_3] = check_n2_3,
-    [SV_RULE_N2_4] = check_n2_4, [SV_RULE_N3_1] = check_n3_1, [SV_RULE_R1] = check_r1,     [SV_RULE_R2] = check_r2,
-    [SV_RULE_R3] = check_r3,     [SV_RULE_MBM1] = check_mbm1, [SV_RULE_MBM2] = check_mbm2};
+static sv_rule_check check(const context *c, int rule) {
+    static const sv_verdict verdicts[] = {
+        [HOLDS] = SV_SUPPORTED, [NEAR] = SV_CANNOT_TELL, [UNMEASURED] = SV_CANNOT_TELL, [FAILS] = SV_CONTRADICTED};
+    finding decides = rules[rule][0](c);
+    for (int i = 1; i < MAX_CONDITIONS && rules[rule][i]; i++) decides = both(decides, rules[rule][i](c));
+    sv_rule_check out = {.verdict = verdicts[decides.kind], .margin = decides.margin};
+    snprintf(out.reason, sizeof out.reason, "%s", decides.reason);
+    return out;
+}
 
 void sv_rules_check(const sv_evidence *evidence, const signed char *stages, sv_rule_check (*out)[SV_N_RULES]) {
     for (int e = 0; e < evidence->n_epochs; e++) {
-        for (int r = 0; r < SV_N_RULES; r++) {
-            check c = {.evidence = evidence, .stages = stages, .epoch = e, .margin = INFINITY};
-            checks[r](&c);
-            finish(&c, &out[e][r]);
-        }
+        context c = {.evidence = evidence, .stages = stages, .epoch = e};
+        for (int r = 0; r < SV_N_RULES; r++) out[e][r] = check(&c, r);
     }
 }

@@ -10,9 +10,10 @@
 
 typedef struct sv_rule_check {
     sv_verdict verdict; /* SUPPORTED: the rule holds in this epoch; CONTRADICTED: it does not */
-    double margin;    /* how far the deciding measurement lies from its limit, in units of the limit; positive when the
-                       * rule holds, negative when not, NaN when it cannot be told */
-    char reason[200]; /* one sentence with the deciding measurement and its limit */
+    double margin;      /* how far the deciding measurement lies from its limit, in units of the limit (1 for a fact
+                         * without a scale); positive when the rule holds, negative when not. Where it cannot be told: small
+                         * when too near to the limit, NaN when not measured */
+    char reason[200];   /* one sentence with the deciding measurement and its limit */
 } sv_rule_check;
 
 /* Every rule in every epoch. stages: [n_epochs] the stages that give the context (of the neighbours: N2.2, N2.3, N2.4,

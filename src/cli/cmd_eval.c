@@ -359,4 +359,5 @@ static int run_eval(int argc, char **argv) {
     return exit_status;
 }
 
-const sv_command sv_cmd_eval = {"eval", "agreement of results with a scorer, or of two scorers", help, run_eval};
+const sv_command sv_cmd_eval = {
+    .name = "eval", .summary = "agreement of results with a scorer, or of two scorers", .help = help, .run = run_eval};

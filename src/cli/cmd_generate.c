@@ -484,4 +484,4 @@ const sv_command sv_cmd_generate = {
     "then in the current folder. Log-probabilities are those before penalty and temperature.\n"
     "\n"
     "Example: sleepvlm generate --model models/nano --messages epoch.json --json --logprobs 5\n",
-    run};
+    run, NULL};

@@ -12,6 +12,9 @@ typedef struct sv_command {
     const char *help;    /* the whole help text: usage line, options, examples */
     /* argv[0] is the command's name. Returns the exit status. */
     int (*run)(int argc, char **argv);
+    /* NULL, or instead of `run` the commands that the next word chooses among, ended by NULL. The name of each is both
+     * words: "train tokenizer". */
+    const struct sv_command *const *parts;
 } sv_command;
 
 /* Prints "sleepvlm NAME: message" to stderr and returns the exit status that belongs to the error. */
@@ -20,7 +23,7 @@ int sv_cli_fail(const sv_command *command, const sv_error *err);
 /* Prints a usage error with a hint at --help; returns 2. */
 int sv_cli_usage(const sv_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Prints the help of the command to stdout; returns 0. */
+/* Prints the help of the command, and the list of its parts, to stdout; returns 0. */
 int sv_cli_help(const sv_command *command);
 
 /* Reads the value of --threads, 1 to 1024. Returns 0, or 2 after a usage error. */
@@ -31,7 +34,9 @@ int sv_cli_parse_bytes(const sv_command *command, const char *option, const char
 /* True after SIGINT or SIGTERM; handlers are installed by main. */
 bool sv_cli_interrupted(void);
 
-extern const sv_command sv_cmd_audit, sv_cmd_bench, sv_cmd_dataset, sv_cmd_eval, sv_cmd_evidence, sv_cmd_features, sv_cmd_generate,
-    sv_cmd_info, sv_cmd_merge, sv_cmd_render, sv_cmd_simulate, sv_cmd_stage, sv_cmd_tokenize;
+extern const sv_command sv_cmd_audit, sv_cmd_bench, sv_cmd_dataset, sv_cmd_eval, sv_cmd_evidence, sv_cmd_features,
+    sv_cmd_generate, sv_cmd_info, sv_cmd_merge, sv_cmd_render, sv_cmd_simulate, sv_cmd_stage, sv_cmd_tokenize,
+    sv_cmd_train;
+extern const sv_command sv_cmd_train_tokenizer;
 
 #endif

@@ -74,14 +74,25 @@ int sv_cli_parse_bytes(const sv_command *command, const char *option, const char
     return 0;
 }
 
+/* The word that chooses a command: the last of its name. */
+static const char *own_name(const sv_command *command) {
+    const char *space = strrchr(command->name, ' ');
+    return space ? space + 1 : command->name;
+}
+
+static void print_list(FILE *out, const sv_command *const *list) {
+    for (; *list; list++) fprintf(out, "  %-10s %s\n", own_name(*list), (*list)->summary);
+}
+
 int sv_cli_help(const sv_command *command) {
     fputs(command->help, stdout);
+    if (command->parts) print_list(stdout, command->parts);
     return 0;
 }
 
-static const sv_command *find(const char *name) {
-    for (size_t i = 0; commands[i]; i++) {
-        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+static const sv_command *find(const sv_command *const *list, const char *name) {
+    for (; *list; list++) {
+        if (strcmp(own_name(*list), name) == 0) return *list;
     }
     return NULL;
 }
@@ -91,33 +102,52 @@ static void print_overview(FILE *out) {
             "sleepvlm %s - sleep staging of polysomnography by a vision-language model that explains itself\n\n"
             "Usage: sleepvlm COMMAND [OPTION]...\n\nCommands:\n",
             sv_version());
-    for (size_t i = 0; commands[i]; i++) {
-        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    }
+    print_list(out, commands);
     fputs("\n'sleepvlm help COMMAND' explains one. Research software, not a medical device.\n", out);
 }
 
-static int help(const char *name) {
-    if (!name) {
-        print_overview(stdout);
-        return 0;
-    }
-    const sv_command *command = find(name);
-    if (command) return sv_cli_help(command);
-    fprintf(stderr, "sleepvlm: there is no command '%s'. Try 'sleepvlm help'.\n", name);
+static int no_command(const char *before, const char *name) {
+    fprintf(stderr, "sleepvlm: there is no command '%s%s%s'. Try 'sleepvlm help%s%s'.\n", before, *before ? " " : "",
+            name, *before ? " " : "", before);
     return sv_exit_code(SV_ERR_USAGE);
 }
 
-static int run_command(const char *name, int argc, char **argv) {
-    if (strcmp(name, "--version") == 0) {
+/* words: those after "help". */
+static int help(int n_words, char **words) {
+    const sv_command *command = NULL;
+    if (n_words == 0) {
+        print_overview(stdout);
+        return 0;
+    }
+    for (int i = 0; i < n_words && (!command || command->parts); i++) {
+        const sv_command *found = find(command ? command->parts : commands, words[i]);
+        if (!found) return no_command(command ? command->name : "", words[i]);
+        command = found;
+    }
+    return sv_cli_help(command);
+}
+
+static bool is_help(const char *word) {
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int run_command(int argc, char **argv) {
+    if (strcmp(argv[0], "--version") == 0) {
         printf("sleepvlm %s\n", sv_version());
         return 0;
     }
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        return help(argc > 2 ? argv[2] : NULL);
+    if (is_help(argv[0])) return help(argc - 1, argv + 1);
+    const sv_command *command = find(commands, argv[0]);
+    if (!command) return no_command("", argv[0]);
+    while (command->parts) {
+        if (--argc == 0) return sv_cli_usage(command, "expected what to %s", command->name);
+        argv++;
+        if (is_help(argv[0])) return sv_cli_help(command);
+        const sv_command *part = find(command->parts, argv[0]);
+        if (!part) return no_command(command->name, argv[0]);
+        command = part;
     }
-    const sv_command *command = find(name);
-    return command ? command->run(argc - 1, argv + 1) : help(name);
+    return command->run(argc, argv);
 }
 
 /* A wrong name must not end in other numbers than were asked for. */
@@ -139,14 +169,13 @@ int main(int argc, char **argv) {
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
 
-    const char *first = argc > 1 ? argv[1] : NULL;
     int wrong = choose_instructions();
     if (wrong) return wrong;
-    if (!first) {
+    if (argc < 2) {
         print_overview(stderr);
         return sv_exit_code(SV_ERR_USAGE);
     }
-    int status = run_command(first, argc, argv);
+    int status = run_command(argc - 1, argv + 1);
     if (fflush(stdout) != 0 && status == 0) {
         /* a reader such as head that has seen enough is no news */
         if (errno != EPIPE) perror("sleepvlm: cannot write to standard output");

@@ -46,6 +46,11 @@ static int shift_at(const search *a, int t) {
     return !a->chin || risen >= n * SV_P_arousal_chin_share ? n : 0;
 }
 
+/* What a movement hides for the most part cannot be read, and a movement is a change of its own. */
+static bool hidden(const sv_events *earlier, int t, int n) {
+    return sv_events_cover_s(earlier, SV_EVENT_BODY_MOVEMENT, 0, t, t + n) > SV_P_arousal_movement_share * n;
+}
+
 static sv_status measure(const sv_signals *signals, sv_role role, search *a, sv_error *err) {
     for (int t = 0; t < a->n_s; t++) {
         a->fast[t] = (float)(sv_signals_power(signals, role, t, 8, 12) + sv_signals_power(signals, role, t, 16, 30));
@@ -59,7 +64,6 @@ sv_status sv_detect_arousals(const sv_signals *signals, const sv_events *earlier
     const sv_role role = sv_signals_first(signals, roles, 3);
     size_t n_s = (size_t)signals->n_s;
     bool chin = signals->roles & sv_role_bit(SV_ROLE_CHIN);
-    (void)earlier;
     if (role == SV_N_ROLES) return SV_OK;
     search a = {.n_s = signals->n_s,
                 .fast = sv_calloc(n_s, sizeof(float)),
@@ -74,7 +78,7 @@ sv_status sv_detect_arousals(const sv_signals *signals, const sv_events *earlier
     }
     for (int t = 12; t < a.n_s && !s; t++) {
         int n = slept(&a, t) ? shift_at(&a, t) : 0;
-        for (int i = t; i < t + n; i++) a.marks[i] = 1;
+        for (int i = t; i < t + n && !hidden(earlier, t, n); i++) a.marks[i] = 1;
         t += n ? n + 5 : 0;
     }
     if (!s) {

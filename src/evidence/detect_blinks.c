@@ -5,22 +5,30 @@
  * phenomenon; AASM manual: W.2). With both eye electrodes on one height (Kong and Wilson 1998) LOC and ROC show it in
  * phase; in the manual's first montage LOC lies below the eye and ROC above, and they show it out of phase, as they do
  * a horizontal movement. So it is F4 that tells them apart: it sees much of a blink and next to nothing of a horizontal
- * movement. Without F4 and C4 only pulses in phase in both eyes are called blinks.
+ * movement; C4 sees less of both. Without them no blink is called: what the eyes alone show may be a glance.
+ *
+ * Two passes. Strict rules find the clear ones; how these spread over the channels of this night, and what the channels
+ * hold besides, gives the weighted sum in which blinks stand out most (blink_pattern.h), and there all are looked for.
+ * Too few clear ones: they are what is found.
  */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "evidence/blink_pattern.h"
 #include "evidence/detectors.h"
 #include "evidence/eeg.h"
 
-enum { REACH = 28 }; /* samples from the top to the feet of a pulse */
+enum { REACH = SV_BLINK_REACH };
 
 typedef struct search {
     size_t n;
     float *eyes[2], *front, *centre, *back; /* [n] band-passed; NULL: absent */
     unsigned char *sleep;                   /* [n_s]; NULL without EEG */
     unsigned roles;                         /* of the eyes */
+    double scale;                           /* of limits for F4, where C4 stands for it */
+    const sv_events *earlier;
+    size_t *seeds, n_seeds, capacity; /* tops of what the strict rules find */
 } search;
 
 static void search_free(search *b) {
@@ -30,6 +38,7 @@ static void search_free(search *b) {
     free(b->centre);
     free(b->back);
     free(b->sleep);
+    free(b->seeds);
 }
 
 static sv_status band(const sv_signals *signals, sv_role role, float **out, sv_error *err) {
@@ -49,6 +58,7 @@ static sv_status mark_sleep(const sv_signals *signals, search *b, sv_error *err)
 
 static sv_status search_new(const sv_signals *signals, search *b, sv_error *err) {
     *b = (search){.n = signals->n, .roles = signals->roles & (sv_role_bit(SV_ROLE_LOC) | sv_role_bit(SV_ROLE_ROC))};
+    b->scale = signals->roles & sv_role_bit(SV_ROLE_F4) ? 1 : SV_P_blink_central_weight;
     sv_status s = band(signals, SV_ROLE_LOC, &b->eyes[0], err);
     if (!s) s = band(signals, SV_ROLE_ROC, &b->eyes[1], err);
     if (!s) s = band(signals, SV_ROLE_F4, &b->front, err);
@@ -56,11 +66,6 @@ static sv_status search_new(const sv_signals *signals, search *b, sv_error *err)
     if (!s) s = band(signals, SV_ROLE_O2, &b->back, err);
     if (!s) s = mark_sleep(signals, b, err);
     return s;
-}
-
-/* Of the top at i over the mean of the feet. */
-static double height(const float *x, size_t i) {
-    return (double)x[i] - ((double)x[i - REACH] + (double)x[i + REACH]) / 2;
 }
 
 static double correlation(const float *x, const float *y, size_t from, size_t to) {
@@ -79,14 +84,15 @@ static double correlation(const float *x, const float *y, size_t from, size_t to
 
 /* Stretch around i in which the pulse is above half its height. */
 static void half(const float *x, size_t i, size_t *from, size_t *to) {
-    double limit = (double)x[i] - height(x, i) / 2;
+    double limit = (double)x[i] - sv_blink_height(x, i) / 2;
     *from = *to = i;
     while (*from > i - REACH && (double)x[*from] > limit) (*from)--;
     while (*to < i + REACH && (double)x[*to] > limit) (*to)++;
 }
 
 static bool is_pulse(const float *x, size_t i, double least_uv) {
-    double h = height(x, i), left = (double)x[i] - (double)x[i - REACH], right = (double)x[i] - (double)x[i + REACH];
+    double h = sv_blink_height(x, i), left = (double)x[i] - (double)x[i - REACH],
+           right = (double)x[i] - (double)x[i + REACH];
     size_t from, to;
     if (h < least_uv || fmin(left, right) < SV_P_blink_symmetry * fmax(left, right)) return false;
     half(x, i, &from, &to);
@@ -95,28 +101,23 @@ static bool is_pulse(const float *x, size_t i, double least_uv) {
 }
 
 static bool in_front(const search *b, size_t i) {
-    double front = height(b->front, i), eye = 0, r = 0;
-    if (!is_pulse(b->front, i, b->centre ? SV_P_blink_uv : SV_P_blink_uv * SV_P_blink_central_weight)) return false;
+    double front = sv_blink_height(b->front, i), eye = 0, r = 0;
+    if (!is_pulse(b->front, i, b->scale * SV_P_blink_uv)) return false;
     for (int e = 0; e < 2; e++) {
         if (!b->eyes[e]) continue;
-        eye = fmax(eye, fabs(height(b->eyes[e], i)));
+        eye = fmax(eye, fabs(sv_blink_height(b->eyes[e], i)));
         r = fmax(r, fabs(correlation(b->front, b->eyes[e], i - REACH, i + REACH)));
     }
     if (eye < SV_P_blink_eye_share * front || r < SV_P_blink_r) return false;
-    if (b->centre && height(b->centre, i) > SV_P_blink_central_share * front) return false;
-    return !b->back || height(b->back, i) <= SV_P_blink_occipital_share * front;
-}
-
-static bool in_both_eyes(const search *b, size_t i) {
-    return b->eyes[0] && b->eyes[1] && is_pulse(b->eyes[0], i, SV_P_blink_uv) &&
-           height(b->eyes[1], i) >= SV_P_blink_eyes_share * height(b->eyes[0], i);
+    if (b->centre && sv_blink_height(b->centre, i) > SV_P_blink_central_share * front) return false;
+    return !b->back || sv_blink_height(b->back, i) <= SV_P_blink_occipital_share * front;
 }
 
 static sv_event event_of(const search *b, const float *x, size_t i) {
     size_t from, to;
     double uv = 0;
     half(x, i, &from, &to);
-    for (int e = 0; e < 2; e++) uv = b->eyes[e] ? fmax(uv, fabs(height(b->eyes[e], i))) : uv;
+    for (int e = 0; e < 2; e++) uv = b->eyes[e] ? fmax(uv, fabs(sv_blink_height(b->eyes[e], i))) : uv;
     double width_s = (double)(to - from) / SV_NIGHT_RATE_HZ; /* of a bell: it is seen over twice that */
     double middle_s = (double)(from + to) / 2 / SV_NIGHT_RATE_HZ;
     return (sv_event){.kind = SV_EVENT_BLINK,
@@ -127,20 +128,98 @@ static sv_event event_of(const search *b, const float *x, size_t i) {
                       .amplitude_uv = uv};
 }
 
+/* The next top of x from i on at which a waking eye that no movement hides may blink; n - REACH when there is none. */
+static size_t next_top(const search *b, const float *x, size_t i) {
+    for (; i + REACH < b->n; i++) {
+        if (x[i] <= x[i - 1] || x[i] < x[i + 1] || x[i] <= 0) continue;
+        double at_s = (double)i / SV_NIGHT_RATE_HZ;
+        if (b->sleep && b->sleep[i / SV_NIGHT_RATE_HZ]) continue;
+        if (sv_events_cover_s(b->earlier, SV_EVENT_BODY_MOVEMENT, 0, at_s, at_s + 0.01) > 0) continue;
+        return i;
+    }
+    return b->n - REACH;
+}
+
+static sv_status keep(size_t **tops, size_t *n, size_t *capacity, size_t i, sv_error *err) {
+    if (!sv_grow(tops, *n, capacity, sizeof **tops)) return sv_fail_memory(err, "blinks", *n * sizeof **tops);
+    (*tops)[(*n)++] = i;
+    return SV_OK;
+}
+
+static sv_status find_seeds(search *b, sv_error *err) {
+    sv_status s = SV_OK;
+    for (size_t i = next_top(b, b->front, REACH); i + REACH < b->n && !s; i = next_top(b, b->front, i + 1)) {
+        if (!in_front(b, i)) continue;
+        s = keep(&b->seeds, &b->n_seeds, &b->capacity, i, err);
+        i += REACH;
+    }
+    return s;
+}
+
+/* How many other tops lie within blink_company_s of the k-th. */
+static int company(const size_t *tops, size_t n, size_t k) {
+    size_t reach = (size_t)(SV_P_blink_company_s * SV_NIGHT_RATE_HZ), from = k, to = k;
+    while (from > 0 && tops[k] - tops[from - 1] <= reach) from--;
+    while (to + 1 < n && tops[to + 1] - tops[k] <= reach) to++;
+    return (int)(to - from);
+}
+
+/* Events of those tops in x that have company or are large. */
+static sv_status add_events(const search *b, const float *x, const size_t *tops, size_t n, sv_events *found,
+                            sv_error *err) {
+    sv_status s = SV_OK;
+    for (size_t k = 0; k < n && !s; k++) {
+        bool large = sv_blink_height(x, tops[k]) >= b->scale * SV_P_blink_alone_uv;
+        if (!large && company(tops, n, k) < SV_P_blink_company) continue;
+        sv_event event = event_of(b, x, tops[k]);
+        s = sv_events_add(found, &event, err);
+    }
+    return s;
+}
+
+static sv_status learn(const search *b, sv_blink_pattern *pattern, sv_error *err) {
+    const float *all[SV_BLINK_CHANNELS] = {b->front, b->centre, b->back, b->eyes[0], b->eyes[1]};
+    size_t n_good = 0, *good = sv_calloc(b->n_seeds + 1, sizeof *good);
+    if (!good) return sv_fail_memory(err, "blinks", b->n_seeds * sizeof *good);
+    for (size_t k = 0; k < b->n_seeds; k++) {
+        if (company(b->seeds, b->n_seeds, k) >= SV_P_blink_seed_company) good[n_good++] = b->seeds[k];
+    }
+    sv_status s = sv_blink_pattern_learn(all, b->n, good, n_good, b->sleep, pattern, err);
+    free(good);
+    return s;
+}
+
+static sv_status find_by_pattern(const search *b, const sv_blink_pattern *pattern, sv_events *found, sv_error *err) {
+    float *x = sv_calloc(b->n, sizeof *x);
+    size_t *tops = NULL, n = 0, capacity = 0;
+    sv_status s = x ? SV_OK : sv_fail_memory(err, "blinks", b->n * sizeof *x);
+    if (!s) sv_blink_pattern_sum(pattern, b->n, x);
+    double least = fmax(fmax(SV_P_blink_noise_ratio * pattern->noise_uv, b->scale * SV_P_blink_pattern_uv),
+                        SV_P_blink_usual_share * pattern->usual_uv);
+    for (size_t i = s ? b->n : next_top(b, x, REACH); i + REACH < b->n && !s; i = next_top(b, x, i + 1)) {
+        if (!is_pulse(x, i, least) || sv_blink_pattern_likeness(pattern, i) < SV_P_blink_likeness) continue;
+        s = keep(&tops, &n, &capacity, i, err);
+        i += REACH;
+    }
+    if (!s) s = add_events(b, x, tops, n, found, err);
+    free(tops);
+    free(x);
+    return s;
+}
+
 sv_status sv_detect_blinks(const sv_signals *signals, const sv_events *earlier, sv_events *found, sv_error *err) {
     search b;
-    (void)earlier;
+    sv_blink_pattern pattern = {0};
     if (!(signals->roles & (sv_role_bit(SV_ROLE_LOC) | sv_role_bit(SV_ROLE_ROC)))) return SV_OK;
+    if (!(signals->roles & (sv_role_bit(SV_ROLE_F4) | sv_role_bit(SV_ROLE_C4))) || signals->n == 0) return SV_OK;
     sv_status s = search_new(signals, &b, err);
-    const float *x = b.front ? b.front : b.eyes[0];
-    size_t free_from = REACH;
-    for (size_t i = REACH; x && !s && i + REACH < b.n; i++) {
-        if (i < free_from || x[i] <= x[i - 1] || x[i] < x[i + 1]) continue;
-        if (b.sleep && b.sleep[i / SV_NIGHT_RATE_HZ]) continue;
-        if (!(b.front ? in_front(&b, i) : in_both_eyes(&b, i))) continue;
-        free_from = i + REACH;
-        sv_event event = event_of(&b, x, i);
-        s = sv_events_add(found, &event, err);
+    b.earlier = earlier;
+    if (!s) s = find_seeds(&b, err);
+    if (!s) s = learn(&b, &pattern, err);
+    if (!s && pattern.n_channels) {
+        s = find_by_pattern(&b, &pattern, found, err);
+    } else if (!s) {
+        s = add_events(&b, b.front, b.seeds, b.n_seeds, found, err);
     }
     search_free(&b);
     return s;

@@ -8,7 +8,8 @@
 #include "evidence/detectors.h"
 
 const sv_measurement_info sv_measurement_infos[SV_N_MEASUREMENTS] = {
-#define SV_MEASUREMENT(name, unit, meaning) {#name, unit, meaning},
+#define SV_MEASUREMENT(name, unit, meaning, subject, before, scale, decimals, after) \
+    {#name, unit, meaning, subject, before, after, scale, decimals},
 #include "evidence/measurements.def"
 #undef SV_MEASUREMENT
 };
@@ -101,7 +102,7 @@ sv_status sv_evidence_measure(const sv_night *night, const signed char *stages, 
         out->n_epochs = night->n_epochs;
         forget(out);
     }
-    for (int round = 1; !s && round <= 2; round++) s = run_round(&signals, round, &out->events, err);
+    for (int round = 1; !s && round <= 3; round++) s = run_round(&signals, round, &out->events, err);
     for (size_t i = 0; !s && measures[i]; i++) s = measures[i](&signals, out, err);
     sv_signals_free(&signals);
     if (s) sv_evidence_free(out);
@@ -138,11 +139,22 @@ static const struct {
     {SV_M_alpha_share, SV_M_slow_wave_max_uv, EEG, 0, "needs an EEG channel (F4, C4 or O2)"},
     {SV_M_vertex_wave_count, SV_M_vertex_wave_count, 1u << SV_ROLE_C4, 0, "needs C4"},
     {SV_M_sawtooth_s, SV_M_sawtooth_s, FRONTAL_CENTRAL, 0, "needs C4 or F4"},
-    {SV_M_blink_count, SV_M_rem_count, EOG, 0, "needs LOC or ROC"},
-    {SV_M_sem_count, SV_M_sem_s, 1u << SV_ROLE_LOC, 1u << SV_ROLE_ROC, "needs LOC and ROC"},
+    {SV_M_blink_count, SV_M_blink_count, EOG, FRONTAL_CENTRAL, "needs LOC or ROC, and F4 or C4"},
+    {SV_M_rem_count, SV_M_sem_s, 1u << SV_ROLE_LOC, 1u << SV_ROLE_ROC, "needs LOC and ROC"},
     {SV_M_chin_uv, SV_M_phasic_emg_count, CHIN, 0, "needs the chin EMG"},
     {SV_M_arousal_count, SV_M_unusable_share, EEG, 0, "needs an EEG channel (F4, C4 or O2)"},
 };
+
+const char *sv_measurement_say(sv_measurement measurement, double value, char *out, size_t size) {
+    const sv_measurement_info *m = &sv_measurement_infos[measurement];
+    if (isnan(value)) {
+        snprintf(out, size, "%s cannot be measured", m->subject);
+    } else {
+        double step = pow(10, -m->decimals), rounded = round(m->scale * value / step) * step;
+        snprintf(out, size, "%s%.*f%s", m->before, m->decimals, rounded + 0.0, m->after); /* no "-0" */
+    }
+    return out;
+}
 
 const char *sv_evidence_lacking(const sv_evidence *evidence, sv_measurement measurement) {
     for (size_t i = 0; i < SV_COUNT(needs); i++) {

@@ -8,7 +8,7 @@
 #include "sleep/events.h"
 
 typedef enum sv_measurement {
-#define SV_MEASUREMENT(name, unit, meaning) SV_M_##name,
+#define SV_MEASUREMENT(name, unit, meaning, subject, before, scale, decimals, after) SV_M_##name,
 #include "evidence/measurements.def"
 #undef SV_MEASUREMENT
     SV_N_MEASUREMENTS
@@ -16,6 +16,10 @@ typedef enum sv_measurement {
 
 typedef struct sv_measurement_info {
     const char *name, *unit, *meaning;
+    const char *subject;        /* what cannot be measured when it is NaN: "slow waves" */
+    const char *before, *after; /* of the value in words */
+    double scale;               /* of the value in words */
+    int decimals;
 } sv_measurement_info;
 extern const sv_measurement_info sv_measurement_infos[SV_N_MEASUREMENTS];
 
@@ -56,6 +60,9 @@ void sv_evidence_free(sv_evidence *evidence); /* frees and zeroes */
 
 /* A value of an epoch; NaN also for an epoch outside the night. */
 double sv_evidence_value(const sv_evidence *evidence, int epoch, sv_measurement measurement);
+
+/* "alpha fills 12 % of the epoch", "slow waves cannot be measured" for NaN. Returns out. */
+const char *sv_measurement_say(sv_measurement measurement, double value, char *out, size_t size);
 
 /* Why a measurement is NaN in this night: "needs LOC and ROC", or "" when its channels are there. Static. */
 const char *sv_evidence_lacking(const sv_evidence *evidence, sv_measurement measurement);

@@ -24,13 +24,13 @@ static void cover(sv_evidence *evidence, sv_event_kind kind, sv_measurement meas
 }
 
 sv_status sv_measure_eyes(const sv_signals *signals, sv_evidence *evidence, sv_error *err) {
-    const unsigned left = sv_role_bit(SV_ROLE_LOC), right = sv_role_bit(SV_ROLE_ROC);
+    (void)signals;
     (void)err;
-    if (signals->roles & (left | right)) {
+    if (!sv_evidence_lacking(evidence, SV_M_blink_count)[0]) {
         count(evidence, SV_EVENT_BLINK, SV_M_blink_count);
-        count(evidence, SV_EVENT_REM, SV_M_rem_count);
     }
-    if ((signals->roles & left) && (signals->roles & right)) {
+    if (!sv_evidence_lacking(evidence, SV_M_rem_count)[0]) {
+        count(evidence, SV_EVENT_REM, SV_M_rem_count);
         count(evidence, SV_EVENT_SEM, SV_M_sem_count);
         cover(evidence, SV_EVENT_SEM, SV_M_sem_s);
     }

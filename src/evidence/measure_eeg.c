@@ -166,7 +166,7 @@ static sv_status measure_night(const work *w, sv_error *err) {
     size_t n = (size_t)w->evidence->n_epochs, n_wake = 0;
     float *hz = sv_calloc(n, sizeof *hz), *wake = sv_calloc(n, sizeof *wake);
     sv_night_levels *levels = &w->evidence->levels;
-    double alpha_s = 0;
+    int n_alpha = 0;
     if (!hz || !wake) {
         free(hz);
         free(wake);
@@ -174,11 +174,11 @@ static sv_status measure_night(const work *w, sv_error *err) {
     }
     for (size_t e = 0; e < n; e++) {
         hz[e] = (float)w->evidence->epochs[e].values[SV_M_background_hz];
+        n_alpha += w->evidence->epochs[e].values[SV_M_alpha_share] >= SV_P_alpha_generator_share;
         if (w->signals->stages && w->signals->stages[e] == SV_STAGE_W) wake[n_wake++] = hz[e];
     }
-    for (int t = 0; t < w->signals->n_s; t++) alpha_s += w->alpha[t];
     levels->alpha_hz = mean_frequency(&w->evidence->events, SV_EVENT_ALPHA, 0, w->signals->n_s);
-    levels->alpha_generator = alpha_s >= SV_P_alpha_generator_s;
+    levels->alpha_generator = n_alpha >= (int)SV_P_alpha_generator_epochs;
     levels->background_wake_hz =
         n_wake >= 5 ? sv_quantile(wake, n_wake, 0.5) : sv_quantile(hz, n, SV_P_background_wake_share);
     free(hz);

@@ -139,13 +139,20 @@ static void put_clock(sv_strbuf *out, int64_t epoch, double start_s) {
                      (int)(s % 60));
 }
 
+/* So many are shown before "more". */
+enum { N_TRIAGE_OPEN = 8 };
+
 static void put_triage(sv_strbuf *out, const json_t *triage, size_t n_epochs, double start_s) {
-    size_t i, k;
+    size_t i, k, n = 0;
     const json_t *item, *reason;
-    sv_strbuf_puts(out, "<h3>Most worth a human look</h3><ol id=\"triage\" class=\"triage\">");
+    sv_strbuf_puts(out, "<h3>Most worth a human look</h3><div id=\"triage\"><ol class=\"triage\">");
     json_array_foreach(triage, i, item) {
         int64_t epoch = sv_json_int(item, "epoch", -1);
         if (epoch < 0 || (uint64_t)epoch >= n_epochs) continue;
+        if (n++ == N_TRIAGE_OPEN) {
+            sv_strbuf_printf(out, "</ol><details><summary>%zu more</summary><ol class=\"triage\" start=\"%d\">",
+                             json_array_size(triage) - i, N_TRIAGE_OPEN + 1);
+        }
         sv_strbuf_printf(out, "<li><a href=\"#%d\">Epoch %d, ", (int)epoch, (int)epoch);
         put_clock(out, epoch, start_s);
         sv_strbuf_puts(out, "</a> ");
@@ -156,7 +163,7 @@ static void put_triage(sv_strbuf *out, const json_t *triage, size_t n_epochs, do
         }
         sv_strbuf_puts(out, "</li>");
     }
-    sv_strbuf_puts(out, "</ol>");
+    sv_strbuf_puts(out, n > N_TRIAGE_OPEN ? "</ol></details></div>" : "</ol></div>");
 }
 
 void sv_proof_night(sv_strbuf *out, const json_t *summary, const json_t *rows, double start_s) {

@@ -46,7 +46,19 @@ static sv_status blinks(sv_studio *studio, sv_error *err) {
 
 /* ---- rotations */
 
-/* The eyes jump, stay and return; into studio->eyes. Noted as one rapid eye movement. */
+/* Eyes that are back sooner than this draw one peak; else the way there and the way back are two movements. */
+static const double one_peak_s = 0.25, movement_s = 0.3;
+
+static sv_status note_jump(sv_studio *studio, double at_s, double uv, double rise_s, double hold_s, double length_s,
+                           sv_error *err) {
+    if (hold_s < one_peak_s) {
+        return sv_studio_note(studio, SV_EVENT_REM, at_s, fmax(length_s, movement_s), NAN, uv, seen, err);
+    }
+    sv_status s = sv_studio_note(studio, SV_EVENT_REM, at_s, movement_s, NAN, uv, seen, err);
+    return s ? s : sv_studio_note(studio, SV_EVENT_REM, at_s + rise_s + hold_s, movement_s, NAN, uv, seen, err);
+}
+
+/* The eyes jump, stay and return; into studio->eyes. */
 static sv_status jump(sv_studio *studio, sv_draw *d, double at_s, double uv, double hold_s, sv_error *err) {
     double rate = studio->rate_hz, rise_s = sv_draw_uniform(d, 0.03, 0.09), fall_s = sv_draw_uniform(d, 0.04, 0.14);
     double length_s = rise_s + hold_s + fall_s;
@@ -55,7 +67,7 @@ static sv_status jump(sv_studio *studio, sv_draw *d, double at_s, double uv, dou
         double part = t < rise_s ? t / rise_s : t < rise_s + hold_s ? 1 : (length_s - t) / fall_s;
         studio->eyes[i] += (float)(uv * fmin(fmax(part, 0), 1));
     }
-    return sv_studio_note(studio, SV_EVENT_REM, at_s, fmin(fmax(length_s, 0.3), 1), NAN, fabs(uv), seen, err);
+    return note_jump(studio, at_s, fabs(uv), rise_s, hold_s, length_s, err);
 }
 
 /* Is there a blink within half a second, among the first n events? *next: the first one not yet passed; blinks are in

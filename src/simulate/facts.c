@@ -78,6 +78,22 @@ static float chin_of_epoch(const sv_studio *studio, int epoch) {
     return rms[SV_EPOCH_S / 2];
 }
 
+/* Movements of the eyes that nobody who looks at the channels would mark: below that size, peak to peak as recorded, or
+ * hidden by a movement of the body. They are in the signals, not in the truth. */
+static const double least_uv[SV_N_EVENT_KINDS] = {[SV_EVENT_REM] = 30, [SV_EVENT_BLINK] = 40};
+
+static void leave_out_unseen(sv_sim_facts *facts) {
+    sv_events *events = &facts->events;
+    size_t n = 0;
+    for (size_t i = 0; i < events->n; i++) {
+        const sv_event *e = &events->items[i];
+        int middle = SV_MIN((int)(e->onset_s + e->duration_s / 2), facts->n_s - 1);
+        bool unseen = e->amplitude_uv < least_uv[e->kind] || facts->movement[middle] > 0;
+        if (least_uv[e->kind] <= 0 || !unseen) events->items[n++] = *e;
+    }
+    events->n = n;
+}
+
 sv_status sv_facts_collect(const sv_studio *studio, float *slow_wave_s, sv_events *events, sv_sim_facts *out,
                            sv_error *err) {
     const sv_sim_subject *s = studio->subject;
@@ -102,6 +118,7 @@ sv_status sv_facts_collect(const sv_studio *studio, float *slow_wave_s, sv_event
     out->slow_wave_s = slow_wave_s;
     out->events = *events;
     *events = (sv_events){0};
+    leave_out_unseen(out);
     sv_events_sort(&out->events);
     return SV_OK;
 }

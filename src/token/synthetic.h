@@ -6,9 +6,9 @@
 #ifndef SV_TOKEN_SYNTHETIC_H
 #define SV_TOKEN_SYNTHETIC_H
 
-#include "base/status.h"
+#include "token/tokenizer_files.h"
 
-enum { SV_SYNTHETIC_MIN = 256, SV_SYNTHETIC_MAX = 400000, SV_N_ADDED_TOKENS = 22 };
+enum { SV_SYNTHETIC_MIN = SV_N_BYTE_TOKENS, SV_SYNTHETIC_MAX = SV_MAX_BPE_TOKENS };
 
 /* Writes tokenizer.json and tokenizer_config.json (with a chat template) into `folder`. n_tokens: ids of the byte-pair
  * encoding, from SV_SYNTHETIC_MIN to SV_SYNTHETIC_MAX; Qwen2's SV_N_ADDED_TOKENS added tokens follow them

@@ -23,15 +23,22 @@ struct sv_tokenizer {
     bool starts_added[256]; /* bytes with which an added token begins */
 };
 
-/* What one call of encode works with. */
-typedef struct encoder {
+/* What one pass through a text works with. */
+typedef struct cutter {
     const sv_tokenizer *tokenizer;
     pcre2_match_data *match;
-    sv_merge_scratch scratch;
     bool parse_special;
+    sv_piece_taker *take;
+    sv_status (*take_added)(void *context, int32_t id, sv_error *err); /* NULL: they are left out */
+    void *context;
+    sv_error *err;
+} cutter;
+
+typedef struct encoder {
+    const sv_tokenizer *tokenizer;
+    sv_merge_scratch scratch;
     int32_t *ids;
     size_t n, capacity;
-    sv_error *err;
 } encoder;
 
 /* The expression with \s and \S written out: PCRE2 counts U+180E as white space, Unicode and the reference do not. */
@@ -124,44 +131,52 @@ int sv_tokenizer_special(const sv_tokenizer *t, const char *content) {
     return -1;
 }
 
-static sv_status reserve(encoder *e, size_t more) {
+static sv_status reserve(encoder *e, size_t more, sv_error *err) {
     size_t need, capacity = e->capacity ? e->capacity : 64, bytes;
-    if (!sv_add_size(e->n, more, &need)) return sv_fail_memory(e->err, "token ids", more);
+    if (!sv_add_size(e->n, more, &need)) return sv_fail_memory(err, "token ids", more);
     if (need <= e->capacity) return SV_OK;
     while (capacity < need) capacity *= 2;
     int32_t *grown = sv_mul_size(capacity, sizeof *grown, &bytes) ? realloc(e->ids, bytes) : NULL;
-    if (!grown) return sv_fail_memory(e->err, "token ids", capacity);
+    if (!grown) return sv_fail_memory(err, "token ids", capacity);
     e->ids = grown;
     e->capacity = capacity;
     return SV_OK;
 }
 
-static sv_status encode_piece(encoder *e, const char *piece, size_t len) {
-    sv_status s = reserve(e, len);
+static sv_status encode_piece(void *context, const char *piece, size_t len, sv_error *err) {
+    encoder *e = context;
+    sv_status s = reserve(e, len, err);
     if (s) return s;
     int32_t *ids = e->ids + e->n;
     for (size_t i = 0; i < len; i++) ids[i] = e->tokenizer->vocabulary.id_of_byte[(unsigned char)piece[i]];
     size_t kept = sv_merge_run(e->tokenizer->merges, ids, len, &e->scratch);
-    if (kept == SIZE_MAX) return sv_fail_memory(e->err, "token merging", len);
+    if (kept == SIZE_MAX) return sv_fail_memory(err, "token merging", len);
     e->n += kept;
     return SV_OK;
 }
 
+static sv_status encode_added(void *context, int32_t id, sv_error *err) {
+    encoder *e = context;
+    sv_status s = reserve(e, 1, err);
+    if (!s) e->ids[e->n++] = id;
+    return s;
+}
+
 /* Cuts normalised text in pieces; what the expression leaves out is a piece, too. */
-static sv_status encode_normalised(encoder *e, const char *text, size_t len) {
+static sv_status cut_normalised(cutter *c, const char *text, size_t len) {
     size_t done = 0;
     while (done < len) {
-        int found = pcre2_match(e->tokenizer->pattern, (PCRE2_SPTR)text, len, done, PCRE2_NO_UTF_CHECK, e->match, NULL);
+        int found = pcre2_match(c->tokenizer->pattern, (PCRE2_SPTR)text, len, done, PCRE2_NO_UTF_CHECK, c->match, NULL);
         if (found < 0 && found != PCRE2_ERROR_NOMATCH) {
-            return sv_fail(e->err, SV_ERR_INPUT, "the text cannot be cut in pieces (PCRE2 error %d): too long a run?",
+            return sv_fail(c->err, SV_ERR_INPUT, "the text cannot be cut in pieces (PCRE2 error %d): too long a run?",
                            found);
         }
-        const PCRE2_SIZE *span = pcre2_get_ovector_pointer(e->match);
+        const PCRE2_SIZE *span = pcre2_get_ovector_pointer(c->match);
         size_t begin = found < 0 ? len : span[0], end = found < 0 ? len : span[1];
         if (begin == end && end < len)
-            return sv_fail(e->err, SV_ERR_INPUT, "the pre-tokeniser's expression matches nothing");
-        sv_status s = begin > done ? encode_piece(e, text + done, begin - done) : SV_OK;
-        if (!s && end > begin) s = encode_piece(e, text + begin, end - begin);
+            return sv_fail(c->err, SV_ERR_INPUT, "the pre-tokeniser's expression matches nothing");
+        sv_status s = begin > done ? c->take(c->context, text + done, begin - done, c->err) : SV_OK;
+        if (!s && end > begin) s = c->take(c->context, text + begin, end - begin, c->err);
         if (s) return s;
         done = end;
     }
@@ -174,16 +189,16 @@ static bool is_ascii(const char *text, size_t len) {
     return any < 0x80;
 }
 
-static sv_status encode_split(encoder *e, const char *text, size_t len, bool normalised);
+static sv_status cut_split(cutter *c, const char *text, size_t len, bool normalised);
 
 /* Text without added tokens of the kind that is looked for in raw text. */
-static sv_status encode_raw(encoder *e, const char *text, size_t len) {
-    if (is_ascii(text, len)) return encode_split(e, text, len, true);
+static sv_status cut_raw(cutter *c, const char *text, size_t len) {
+    if (is_ascii(text, len)) return cut_split(c, text, len, true);
     utf8proc_uint8_t *normalised = NULL;
     utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)len, &normalised,
                                       UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    if (n < 0) return sv_fail(e->err, SV_ERR_INPUT, "the text cannot be normalised: %s", utf8proc_errmsg(n));
-    sv_status s = encode_split(e, (const char *)normalised, (size_t)n, true);
+    if (n < 0) return sv_fail(c->err, SV_ERR_INPUT, "the text cannot be normalised: %s", utf8proc_errmsg(n));
+    sv_status s = cut_split(c, (const char *)normalised, (size_t)n, true);
     free(normalised);
     return s;
 }
@@ -200,42 +215,56 @@ static int32_t added_at(const sv_tokenizer *t, const char *text, size_t len, boo
     return -1;
 }
 
-static sv_status encode_rest(encoder *e, const char *text, size_t len, bool normalised) {
+static sv_status cut_rest(cutter *c, const char *text, size_t len, bool normalised) {
     if (len == 0) return SV_OK;
-    return normalised ? encode_normalised(e, text, len) : encode_raw(e, text, len);
+    return normalised ? cut_normalised(c, text, len) : cut_raw(c, text, len);
 }
 
-/* Splits out the added tokens that are looked for in raw or in normalised text and encodes what is between them. */
-static sv_status encode_split(encoder *e, const char *text, size_t len, bool normalised) {
+/* Splits out the added tokens that are looked for in raw or in normalised text and cuts what is between them. */
+static sv_status cut_split(cutter *c, const char *text, size_t len, bool normalised) {
     size_t begin = 0;
-    for (size_t i = 0; e->parse_special && i < len;) {
-        int32_t id = added_at(e->tokenizer, text + i, len - i, normalised);
+    for (size_t i = 0; c->parse_special && i < len;) {
+        int32_t id = added_at(c->tokenizer, text + i, len - i, normalised);
         if (id < 0) {
             i++;
             continue;
         }
-        sv_status s = encode_rest(e, text + begin, i - begin, normalised);
-        if (!s) s = reserve(e, 1);
+        sv_status s = cut_rest(c, text + begin, i - begin, normalised);
+        if (!s && c->take_added) s = c->take_added(c->context, id, c->err);
         if (s) return s;
-        e->ids[e->n++] = id;
-        begin = i += e->tokenizer->vocabulary.tokens[id].len;
+        begin = i += c->tokenizer->vocabulary.tokens[id].len;
     }
-    return encode_rest(e, text + begin, len - begin, normalised);
+    return cut_rest(c, text + begin, len - begin, normalised);
+}
+
+static sv_status cut(cutter *c, const char *text, size_t len) {
+    sv_status s = sv_utf8_check(text, len, "the text", c->err);
+    if (s) return s;
+    c->match = pcre2_match_data_create_from_pattern(c->tokenizer->pattern, NULL);
+    s = c->match ? cut_split(c, text, len, false) : sv_fail_memory(c->err, "match data", 0);
+    pcre2_match_data_free(c->match);
+    return s;
+}
+
+sv_status sv_tokenizer_cut(const sv_tokenizer *t, const char *text, size_t len, bool parse_special,
+                           sv_piece_taker *take, void *context, sv_error *err) {
+    cutter c = {.tokenizer = t, .parse_special = parse_special, .take = take, .context = context, .err = err};
+    return cut(&c, text, len);
 }
 
 sv_status sv_tokenizer_encode(const sv_tokenizer *t, const char *text, size_t len, bool parse_special, int32_t **out,
                               size_t *n_out, sv_error *err) {
     *out = NULL;
     *n_out = 0;
-    sv_status s = sv_utf8_check(text, len, "the text", err);
-    if (s) return s;
-    encoder e = {.tokenizer = t,
-                 .err = err,
-                 .parse_special = parse_special,
-                 .match = pcre2_match_data_create_from_pattern(t->pattern, NULL)};
-    s = e.match ? reserve(&e, 1) : sv_fail_memory(err, "match data", 0);
-    if (!s) s = encode_split(&e, text, len, false);
-    pcre2_match_data_free(e.match);
+    encoder e = {.tokenizer = t};
+    cutter c = {.tokenizer = t,
+                .parse_special = parse_special,
+                .take = encode_piece,
+                .take_added = encode_added,
+                .context = &e,
+                .err = err};
+    sv_status s = reserve(&e, 1, err); /* an empty text has a list of ids, too */
+    if (!s) s = cut(&c, text, len);
     sv_merge_scratch_free(&e.scratch);
     if (s) {
         free(e.ids);

@@ -29,6 +29,12 @@ int sv_tokenizer_special(const sv_tokenizer *tokenizer, const char *content);
 sv_status sv_tokenizer_encode(const sv_tokenizer *tokenizer, const char *text, size_t len, bool parse_special,
                               int32_t **out, size_t *n_out, sv_error *err);
 
+/* Cuts text as sv_tokenizer_encode does before it merges: hands each piece of the normalised text between added tokens
+ * to `take`, in order; added tokens themselves are left out. An error of `take` ends it and is passed on. */
+typedef sv_status sv_piece_taker(void *context, const char *piece, size_t len, sv_error *err);
+sv_status sv_tokenizer_cut(const sv_tokenizer *tokenizer, const char *text, size_t len, bool parse_special,
+                           sv_piece_taker *take, void *context, sv_error *err);
+
 /* The bytes of one token ("" with *len 0 for an id that has none). Borrowed. */
 const char *sv_tokenizer_bytes(const sv_tokenizer *tokenizer, int32_t id, size_t *len);
 

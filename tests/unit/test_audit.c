@@ -119,7 +119,7 @@ static const struct pair {
     {"Spindles of 13 Hz are seen.", "Spindles of 16 Hz are seen."},
     {"Alpha rhythm of 10 Hz is seen.", "Alpha rhythm of 7 Hz is seen."},
     {"A K-complex of 140 uV is seen.", "A K-complex of 300 uV is seen."},
-    {"An arousal of 5 s is seen.", "An arousal of 12 s is seen."},
+    {"An arousal of 5 s is seen.", "An arousal of 14 s is seen."},
     {"Alpha covers 20 % of the epoch.", "Alpha covers more than 50 % of the epoch."},
     {"Slow waves for 1 s.", "Slow waves for 9 s."},
     {"Theta fills half the epoch.", "Theta fills 95 % of the epoch."},

@@ -218,6 +218,11 @@ static void check_ranges(const char *text, size_t len) {
         assert_true(c->begin < c->end && c->end <= len && c->feature < SV_N_FEATURES);
         if (i > 0) assert_true(c[-1].begin <= c->begin);
         if (c->feature == SV_F_STAGE) assert_int_not_equal(c->stage, SV_STAGE_NONE);
+        assert_int_equal(isnan(c->from_s), isnan(c->to_s));
+        if (!isnan(c->from_s)) assert_true(c->from_s >= 0 && c->from_s <= c->to_s && c->to_s <= 30);
+        for (int q = 0; q < SV_N_QUANTITIES; q++) {
+            if (c->bounds[q].stated) assert_true(c->bounds[q].low <= c->bounds[q].high);
+        }
     }
     sv_claims_free(&claims);
 }
@@ -247,7 +252,10 @@ static void any_prefix_of_any_text(void **state) {
                                       "neither nor",
                                       "- - -",
                                       "1e999 spindles",
-                                      "99999999999999999999999999 Hz alpha"};
+                                      "99999999999999999999999999 Hz alpha",
+                                      "Spindles from 10 to 45 s.",
+                                      "A spindle at 20-10 s, 25-22 s and 29-99 s.",
+                                      "Spindles of 15-12 Hz."};
     for (size_t i = 0; i < SV_COUNT(odd); i++) check_ranges(odd[i], strlen(odd[i]));
 }
 
@@ -269,9 +277,49 @@ static void sentences_stand_alone(void **state) {
     sv_claims_free(&c);
 }
 
+/* "Absent" before a feature is about that one, behind it about what stands before. */
+static void absent_before_or_behind(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool absent[2];
+    } cases[] = {{"A spindle at 12 s, absent alpha.", {false, true}},
+                 {"Blinks with absent alpha rhythm.", {false, true}},
+                 {"Alpha absent, spindles present.", {true, false}},
+                 {"Alpha and spindles are absent.", {true, true}},
+                 {"Alpha: absent, spindles: present.", {true, false}}};
+    for (size_t i = 0; i < SV_COUNT(cases); i++) {
+        sv_claims claims;
+        sv_error err;
+        ASSERT_OK(sv_claims_extract(cases[i].text, strlen(cases[i].text), &claims, &err), err);
+        if (claims.n != 2 || claims.items[0].absent != cases[i].absent[0] ||
+            claims.items[1].absent != cases[i].absent[1])
+            fail_msg("%s", cases[i].text);
+        sv_claims_free(&claims);
+    }
+}
+
+/* Four megabytes that say again and again that everything before is absent: minutes if each looked at all of it. */
+static void time_grows_linearly(void **state) {
+    (void)state;
+    static const char claim[] = "spindle, ", negation[] = "absent,  ";
+    const size_t step = sizeof claim - 1, n = (4 << 20) / step;
+    char *text = malloc(n * step);
+    sv_claims claims;
+    sv_error err;
+    assert_non_null(text);
+    for (size_t i = 0; i < n; i++) memcpy(text + i * step, i < n / 2 ? claim : negation, step);
+    ASSERT_OK(sv_claims_extract(text, n * step, &claims, &err), err);
+    assert_int_equal(claims.n, n / 2);
+    for (size_t i = 0; i < claims.n; i++) assert_true(claims.items[i].absent);
+    sv_claims_free(&claims);
+    free(text);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(development_sentences), cmocka_unit_test(sentences_kept_apart),
-                                       cmocka_unit_test(any_prefix_of_any_text),
-                                       cmocka_unit_test(sentences_stand_alone)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(development_sentences),   cmocka_unit_test(sentences_kept_apart),
+        cmocka_unit_test(any_prefix_of_any_text),  cmocka_unit_test(sentences_stand_alone),
+        cmocka_unit_test(absent_before_or_behind), cmocka_unit_test(time_grows_linearly)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,7 @@ static const struct planted {
     {SV_EVENT_K_COMPLEX, 2, 170, k_complex, frontal, 0.7},
     {SV_EVENT_VERTEX_WAVE, 0.5, 90, vertex, at_vertex, 1},
     {SV_EVENT_BLINK, 0.8, 110, blink, vertical, 3},
-    {SV_EVENT_REM, 0.6, 90, jump, sideways, 1},
+    {SV_EVENT_REM, 0.2, 90, jump, sideways, 1},
     {SV_EVENT_SEM, 7, 90, roll, sideways, 1},
     {SV_EVENT_PHASIC_EMG, 0.3, 12, noise, at_chin, 0.7},
     {SV_EVENT_ARTEFACT, 1, 250, pop, only_o2, 0.7},
@@ -138,6 +138,39 @@ static void movements_and_arousals(void **state) {
     assert_true(sv_evidence_value(&e, 2, SV_M_movement_s) >= 6);
     assert_int_equal(sv_evidence_value(&e, 5, SV_M_arousal_count), 1);
     assert_int_equal(sv_evidence_value(&e, 6, SV_M_arousal_count), 0);
+    sv_evidence_free(&e);
+    free(h);
+}
+
+/* A pop is one electrode's: not a glance, which both eyes show, nor a step that stays within one of them. */
+static void pops_are_of_one_electrode(void **state) {
+    (void)state;
+    static const double one_eye[] = {0, 0, 0, 1, 0, 0};
+    head *h = malloc(sizeof *h);
+    fill(h, 5, 0.7, 1.5);
+    add(h, 40, 2, 250, pop, one_eye);
+    add(h, 100, 0.6, 250, jump, sideways);
+    add(h, 130, 2, 250, pop, sideways);
+    add(h, 160, 0.8, 250, blink, vertical);
+    add(h, 190, 0.6, 250, jump, one_eye);
+    sv_evidence e = measure(h, ALL, NULL, EPOCHS);
+    assert_int_equal(near(&e, SV_EVENT_ARTEFACT, 40.4, 1), 1);
+    assert_int_equal(sv_events_count(&e.events, SV_EVENT_ARTEFACT, 0, 0, 1e6), 1);
+    sv_evidence_free(&e);
+    free(h);
+}
+
+/* The same seconds are not an arousal and a movement. */
+static void no_arousal_within_a_movement(void **state) {
+    (void)state;
+    head *h = malloc(sizeof *h);
+    fill(h, 5, 0.7, 1.5);
+    add(h, 100, 8, 200, sway, everywhere);
+    add(h, 100, 8, 12, noise, everywhere);
+    add(h, 100, 8, 15, noise, at_chin);
+    sv_evidence e = measure(h, ALL, NULL, EPOCHS);
+    assert_int_equal(near(&e, SV_EVENT_BODY_MOVEMENT, 104, 4), 1);
+    assert_int_equal(near(&e, SV_EVENT_AROUSAL, 104, 6), 0);
     sv_evidence_free(&e);
     free(h);
 }
@@ -188,6 +221,77 @@ static void alpha_is_measured(void **state) {
     }
     assert_true(sv_evidence_value(&e, 7, SV_M_alpha_share) < 0.1);
     assert_true(e.levels.alpha_generator && fabs(e.levels.alpha_hz - 10) < 0.3);
+    sv_evidence_free(&e);
+    free(h);
+}
+
+enum {
+    F4 = 1 << SV_ROLE_F4,
+    C4 = 1 << SV_ROLE_C4,
+    O2 = 1 << SV_ROLE_O2,
+    LOC = 1 << SV_ROLE_LOC,
+    ROC = 1 << SV_ROLE_ROC
+};
+
+/* What eye movements can be told from: a gaze from both eyes, a blink from an eye and what lies above it. Where they
+ * cannot, none is found, and the count is not 0 but unknown. */
+static void eyes_need_their_channels(void **state) {
+    (void)state;
+    static const struct {
+        unsigned roles;
+        bool blinks, gaze;
+    } cases[] = {
+        {LOC, false, false},     {LOC | O2, false, false},     {LOC | ROC, false, true}, {LOC | ROC | O2, false, true},
+        {ROC | F4, true, false}, {LOC | C4 | O2, true, false}, {F4 | C4, false, false},  {LOC | ROC | F4, true, true},
+    };
+    head *h = malloc(sizeof *h);
+    fill(h, 5, 3, 1.5);
+    add(h, 40, 0.8, 250, blink, vertical);
+    add(h, 100, 0.2, 90, jump, sideways);
+    for (size_t i = 0; i < SV_COUNT(cases); i++) {
+        sv_evidence e = measure(h, cases[i].roles, NULL, EPOCHS);
+        double blinks = sv_evidence_value(&e, 1, SV_M_blink_count), rems = sv_evidence_value(&e, 3, SV_M_rem_count);
+        assert_true(cases[i].blinks ? blinks == 1 : isnan(blinks));
+        assert_true(cases[i].gaze ? rems == 1 : isnan(rems));
+        assert_int_equal(sv_evidence_lacking(&e, SV_M_blink_count)[0] == 0, cases[i].blinks);
+        assert_int_equal(sv_evidence_lacking(&e, SV_M_rem_count)[0] == 0, cases[i].gaze);
+        if (!cases[i].blinks) assert_int_equal(sv_events_count(&e.events, SV_EVENT_BLINK, 0, 0, 1e6), 0);
+        if (!cases[i].gaze) assert_int_equal(sv_events_count(&e.events, SV_EVENT_REM, 0, 0, 1e6), 0);
+        sv_evidence_free(&e);
+    }
+    free(h);
+}
+
+/* Many blinks teach the pattern of this head, by which small ones are found too, and no glance is one. */
+static void blinks_are_learned(void **state) {
+    (void)state;
+    head *h = malloc(sizeof *h);
+    fill(h, 8, 4, 1.5);
+    for (int k = 0; k < 30; k++) add(h, 10 + 4 * k, 0.8, 130, blink, vertical);
+    for (int k = 0; k < 10; k++) add(h, 12 + 4 * k, 0.8, 55, blink, vertical);
+    for (int k = 10; k < 25; k++) add(h, 12 + 4 * k, 0.2, 150, jump, sideways);
+    sv_evidence e = measure(h, ALL, NULL, EPOCHS);
+    int large = 0, small = 0, all = sv_events_count(&e.events, SV_EVENT_BLINK, 0, 0, 1e6);
+    for (int k = 0; k < 30; k++) large += near(&e, SV_EVENT_BLINK, 10.3 + 4 * k, 0.5);
+    for (int k = 0; k < 10; k++) small += near(&e, SV_EVENT_BLINK, 12.3 + 4 * k, 0.5);
+    if (large < 29 || small < 8 || all - large - small > 1)
+        fail_msg("%d large, %d small, %d in all", large, small, all);
+    sv_evidence_free(&e);
+    free(h);
+}
+
+/* Every jump of the gaze is a movement: there, and back after a while; at once it is one peak. */
+static void a_way_back_is_a_movement(void **state) {
+    (void)state;
+    head *h = malloc(sizeof *h);
+    fill(h, 5, 1, 1.5);
+    add(h, 40, 0.8, 90, jump, sideways);
+    add(h, 100, 0.22, 90, jump, sideways);
+    sv_evidence e = measure(h, ALL, NULL, EPOCHS);
+    assert_int_equal(sv_evidence_value(&e, 1, SV_M_rem_count), 2);
+    assert_int_equal(near(&e, SV_EVENT_REM, 40.05, 0.2), 1);
+    assert_int_equal(near(&e, SV_EVENT_REM, 40.8, 0.2), 1);
+    assert_int_equal(sv_evidence_value(&e, 3, SV_M_rem_count), 1);
     sv_evidence_free(&e);
     free(h);
 }
@@ -263,10 +367,19 @@ static void threads_do_not_matter(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_put_in_is_found), cmocka_unit_test(movements_and_arousals),
-        cmocka_unit_test(slow_waves_need_75_uv),   cmocka_unit_test(chin_levels),
-        cmocka_unit_test(alpha_is_measured),       cmocka_unit_test(every_subset_of_channels),
-        cmocka_unit_test(flat_and_clipped),        cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(what_is_put_in_is_found),
+        cmocka_unit_test(movements_and_arousals),
+        cmocka_unit_test(slow_waves_need_75_uv),
+        cmocka_unit_test(chin_levels),
+        cmocka_unit_test(alpha_is_measured),
+        cmocka_unit_test(every_subset_of_channels),
+        cmocka_unit_test(eyes_need_their_channels),
+        cmocka_unit_test(blinks_are_learned),
+        cmocka_unit_test(a_way_back_is_a_movement),
+        cmocka_unit_test(pops_are_of_one_electrode),
+        cmocka_unit_test(no_arousal_within_a_movement),
+        cmocka_unit_test(flat_and_clipped),
+        cmocka_unit_test(threads_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,20 +7,21 @@
 #include "audit/epoch_facts.h"
 #include "audit/rule_check.h"
 #include "base/memory.h"
+#include "base/random.h"
 
-enum { EPOCHS = 6, TARGET = 2 };
+enum { EPOCHS = 6, TARGET = 2, NIGHT = 130 /* long enough to know whether there is alpha */ };
 
 typedef struct bench {
     sv_evidence evidence;
-    sv_epoch_evidence epochs[EPOCHS];
-    signed char stages[EPOCHS];
+    sv_epoch_evidence epochs[NIGHT];
+    signed char stages[NIGHT];
 } bench;
 
 /* A quiet epoch of low amplitude and mixed frequencies: nothing in it. */
-static void set_up(bench *b) {
-    *b = (bench){.evidence = {.n_epochs = EPOCHS, .roles = (1 << SV_N_ROLES) - 1, .epochs = b->epochs}};
+static void set_up(bench *b, int n_epochs) {
+    *b = (bench){.evidence = {.n_epochs = n_epochs, .roles = (1 << SV_N_ROLES) - 1, .epochs = b->epochs}};
     b->evidence.levels = (sv_night_levels){1, 10, 10, 8, true};
-    for (int e = 0; e < EPOCHS; e++) {
+    for (int e = 0; e < n_epochs; e++) {
         b->stages[e] = SV_STAGE_N1;
         for (int m = 0; m < SV_N_MEASUREMENTS; m++) b->epochs[e].values[m] = 0;
         b->epochs[e].values[SV_M_lamf_share] = 0.95;
@@ -109,7 +110,40 @@ static const rule_case cases[] = {
     {"R.2", C, {{SV_M_chin_level, 0.05}}, 1, SV_STAGE_R, SV_STAGE_R, SV_STAGE_R, SV_EVENT_SPINDLE, 4, false},
     {"R.2", C, {{SV_M_chin_level, 0.8}}, 1, SV_STAGE_R, SV_STAGE_R, SV_STAGE_R, -1, 0, false},
     {"R.2", C, {{SV_M_chin_level, 0.05}}, 1, N1_ALL, -1, 0, false},
-    {"R.3", S, {{0, 0}}, 0, SV_STAGE_R, SV_STAGE_N1, SV_STAGE_N1, -1, 0, false},
+    {"W.2", Q, {{SV_M_blink_count, 1}}, 1, N1_ALL, -1, 0, false},
+    {"N2.2", Q, {{SV_M_spindle_count, NAN}}, 1, SV_STAGE_N2, SV_STAGE_N2, SV_STAGE_N2, -1, 0, false},
+    {"N2.2", Q, {{SV_M_arousal_count, NAN}}, 1, SV_STAGE_N2, SV_STAGE_N2, SV_STAGE_N2, -1, 0, false},
+    {"N2.3", Q, {{SV_M_slow_wave_s, 3}}, 1, SV_STAGE_NONE, SV_STAGE_N2, SV_STAGE_N2, -1, 0, false},
+    {"N2.4", Q, {{0, 0}}, 0, SV_STAGE_N2, SV_STAGE_N1, SV_STAGE_N1, -1, 0, false},
+    {"N2.4", Q, {{0, 0}}, 0, SV_STAGE_NONE, SV_STAGE_N1, SV_STAGE_N1, SV_EVENT_AROUSAL, -5, false},
+    {"R.2",
+     Q,
+     {{SV_M_chin_level, 0.05}, {SV_M_spindle_count, NAN}},
+     2,
+     SV_STAGE_R,
+     SV_STAGE_R,
+     SV_STAGE_R,
+     -1,
+     0,
+     false},
+    {"R.2",
+     Q,
+     {{SV_M_chin_level, 0.05}, {SV_M_arousal_count, NAN}},
+     2,
+     SV_STAGE_R,
+     SV_STAGE_R,
+     SV_STAGE_R,
+     -1,
+     0,
+     false},
+    {"R.2", Q, {{SV_M_chin_level, 0.05}}, 1, SV_STAGE_NONE, SV_STAGE_R, SV_STAGE_N2, -1, 0, false},
+    {"R.3", S, {{SV_M_chin_level, 0.9}}, 1, SV_STAGE_R, SV_STAGE_N1, SV_STAGE_N1, -1, 0, false},
+    {"R.3", S, {{SV_M_chin_level, 0.05}}, 1, SV_STAGE_R, SV_STAGE_N1, SV_STAGE_N1, SV_EVENT_AROUSAL, 2, false},
+    {"R.3", S, {{SV_M_chin_level, 0.05}}, 1, SV_STAGE_R, SV_STAGE_N2, SV_STAGE_N2, SV_EVENT_SPINDLE, 2, false},
+    {"R.3", S, {{SV_M_chin_level, 0.05}, {SV_M_alpha_share, 0.9}}, 2, SV_STAGE_R, SV_STAGE_W, SV_STAGE_W, -1, 0, false},
+    {"R.3", C, {{SV_M_chin_level, 0.05}}, 1, SV_STAGE_R, SV_STAGE_N1, SV_STAGE_N1, -1, 0, false},
+    {"R.3", Q, {{SV_M_chin_level, NAN}}, 1, SV_STAGE_R, SV_STAGE_N1, SV_STAGE_N1, -1, 0, false},
+    {"R.3", Q, {{SV_M_chin_level, 0.9}}, 1, SV_STAGE_NONE, SV_STAGE_N1, SV_STAGE_N1, -1, 0, false},
     {"R.3", C, {{0, 0}}, 0, SV_STAGE_R, SV_STAGE_R, SV_STAGE_N1, -1, 0, false},
     {"R.3", C, {{0, 0}}, 0, N1_ALL, -1, 0, false},
     {"MBM.1", S, {{SV_M_movement_s, 22}, {SV_M_alpha_share, 0.1}}, 2, N1_ALL, -1, 0, false},
@@ -118,6 +152,7 @@ static const rule_case cases[] = {
     {"MBM.1", C, {{SV_M_movement_s, 22}}, 1, N1_ALL, -1, 0, false},
     {"MBM.2", S, {{SV_M_movement_s, 22}}, 1, SV_STAGE_N2, SV_STAGE_N2, SV_STAGE_N2, -1, 0, false},
     {"MBM.2", C, {{SV_M_movement_s, 22}}, 1, SV_STAGE_N2, SV_STAGE_N1, SV_STAGE_N2, -1, 0, false},
+    {"MBM.2", Q, {{SV_M_movement_s, 22}}, 1, SV_STAGE_N2, SV_STAGE_N2, SV_STAGE_NONE, -1, 0, false},
     {"MBM.2", Q, {{SV_M_movement_s, NAN}}, 1, SV_STAGE_N2, SV_STAGE_N2, SV_STAGE_N2, -1, 0, false},
 };
 
@@ -126,8 +161,8 @@ static void every_rule(void **state) {
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         const rule_case *c = &cases[i];
         bench b;
-        sv_rule_check out[EPOCHS][SV_N_RULES];
-        set_up(&b);
+        static sv_rule_check out[NIGHT][SV_N_RULES];
+        set_up(&b, NIGHT);
         for (int k = 0; k < c->n_changes; k++) b.epochs[TARGET].values[c->changes[k].m] = c->changes[k].value;
         b.stages[TARGET - 1] = (signed char)c->before;
         b.stages[TARGET] = (signed char)c->itself;
@@ -146,12 +181,51 @@ static void every_rule(void **state) {
     }
 }
 
+static double unit(uint64_t seed, uint64_t *at) { return sv_random_unit(seed, (*at)++); }
+
+/* Whatever is measured, and whatever not: a reason is a sentence without "nan", and the margin has the verdict's sign.
+ */
+static void reasons_are_sentences(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        bench b;
+        sv_rule_check out[EPOCHS][SV_N_RULES];
+        uint64_t at = 0;
+        set_up(&b, EPOCHS);
+        b.evidence.roles = (unsigned)(unit(seed, &at) * (1 << SV_N_ROLES));
+        b.evidence.levels.alpha_generator = unit(seed, &at) < 0.5;
+        if (unit(seed, &at) < 0.3) b.evidence.levels.background_wake_hz = NAN;
+        for (int e = 0; e < EPOCHS; e++) {
+            b.stages[e] = (signed char)(unit(seed, &at) * 6 - 1);
+            for (int m = 0; m < SV_N_MEASUREMENTS; m++) {
+                double u = unit(seed, &at);
+                b.epochs[e].values[m] = u < 0.2 ? NAN : 40 * (u - 0.2) * (u - 0.2);
+            }
+        }
+        for (int i = 0; i < 4; i++)
+            put(&b, (sv_event_kind)(unit(seed, &at) * SV_N_EVENT_KINDS), 30 * EPOCHS * unit(seed, &at), 3);
+        sv_rules_check(&b.evidence, b.stages, out);
+        for (int e = 0; e < EPOCHS; e++) {
+            for (int r = 0; r < SV_N_RULES; r++) {
+                const sv_rule_check *c = &out[e][r];
+                bool odd = strstr(c->reason, "nan") || strstr(c->reason, "inf ") || strlen(c->reason) < 10;
+                bool wrong = (c->verdict == SV_SUPPORTED && !(c->margin > 0)) ||
+                             (c->verdict == SV_CONTRADICTED && !(c->margin < 0)) || isinf(c->margin);
+                if (odd || wrong)
+                    fail_msg("%s: %s, margin %g: %s", sv_rules[r].id, sv_verdict_name(c->verdict), c->margin,
+                             c->reason);
+            }
+        }
+        sv_events_free(&b.evidence.events);
+    }
+}
+
 static void nothing_measured_nothing_told(void **state) {
     (void)state;
     bench b;
     sv_rule_check out[EPOCHS][SV_N_RULES];
     signed char stages[EPOCHS], rules[EPOCHS];
-    set_up(&b);
+    set_up(&b, EPOCHS);
     for (int e = 0; e < EPOCHS; e++) {
         for (int m = 0; m < SV_N_MEASUREMENTS; m++) b.epochs[e].values[m] = NAN;
         b.stages[e] = SV_STAGE_NONE;
@@ -175,7 +249,7 @@ typedef struct scene {
 static void check_night(const scene scenes[EPOCHS], bool chin, const char *name) {
     bench b;
     signed char stages[EPOCHS], rules[EPOCHS];
-    set_up(&b);
+    set_up(&b, EPOCHS);
     for (int e = 0; e < EPOCHS; e++) {
         for (int k = 0; k < scenes[e].n_changes; k++)
             b.epochs[e].values[scenes[e].changes[k].m] = scenes[e].changes[k].value;
@@ -223,6 +297,13 @@ static void nights_by_the_book(void **state) {
                                                {{{SV_M_rem_count, 6}}, 1, -1, 0, SV_STAGE_R, "R.1"},
                                                {{{0, 0}}, 0, -1, 0, SV_STAGE_R, "R.2"},
                                                {{{SV_M_unusable_share, 1}}, 1, -1, 0, SV_STAGE_NONE, "none"}};
+    static const scene moved[EPOCHS] = {{{{0, 0}}, 0, SV_EVENT_SPINDLE, 3, SV_STAGE_N2, "N2.1"},
+                                        {{{SV_M_movement_s, 20}}, 1, -1, 0, SV_STAGE_N2, "MBM.2"},
+                                        {{{0, 0}}, 0, -1, 0, SV_STAGE_N2, "N2.2"},
+                                        {{{SV_M_slow_wave_s, 9}}, 1, -1, 0, SV_STAGE_N3, "N3.1"},
+                                        {{{SV_M_movement_s, 20}}, 1, -1, 0, SV_STAGE_N2, "MBM.2"},
+                                        {{{0, 0}}, 0, -1, 0, SV_STAGE_N2, "N2.3"}};
+    check_night(moved, true, "moved in N2 and N3");
     check_night(falling_asleep, true, "falling asleep");
     check_night(aroused, true, "aroused");
     check_night(dreaming, true, "dreaming");
@@ -230,7 +311,8 @@ static void nights_by_the_book(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_rule), cmocka_unit_test(nothing_measured_nothing_told),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_rule), cmocka_unit_test(reasons_are_sentences),
+                                       cmocka_unit_test(nothing_measured_nothing_told),
                                        cmocka_unit_test(nights_by_the_book)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

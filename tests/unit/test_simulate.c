@@ -84,6 +84,8 @@ static void facts_are_sound(void **state) {
         if (i > 0) assert_true(e[-1].onset_s <= e->onset_s);
         if (e->kind == SV_EVENT_SLOW_WAVE) assert_true(e->amplitude_uv >= 75 - 1e-6);
         if (e->kind == SV_EVENT_SPINDLE) assert_true(e->frequency_hz > 9.5 && e->frequency_hz < 17);
+        if (e->kind == SV_EVENT_BLINK) assert_true(e->amplitude_uv >= 40);
+        if (e->kind == SV_EVENT_REM) assert_true(e->amplitude_uv >= 30 && e->duration_s <= 0.5);
         if (e->kind == SV_EVENT_REM)
             assert_true(f->state[(int)e->onset_s] == SV_STAGE_R || f->state[(int)e->onset_s] == SV_STAGE_W);
     }
