@@ -12,9 +12,8 @@ const char sv_dataset_question[] = "Band powers and amplitude of each second:";
 
 const char *sv_dataset_prompt(sv_record_kind kind) {
     static const char *const prompts[] = {
-        [SV_RECORD_WPT] =
-            "Measure the epoch in the picture. Answer in JSON: for each channel, for each of the 30 "
-            "seconds, [delta, theta, alpha, beta, amplitude] in dB and uV; for the chin [amplitude]."),
+        [SV_RECORD_WPT] = ("Measure the epoch in the picture. Answer in JSON: for each channel, for each of the 30 "
+                           "seconds, [delta, theta, alpha, beta, amplitude] in dB and uV; for the chin [amplitude]."),
         [SV_RECORD_FINE] = "Stage the target epoch.",
         [SV_RECORD_COARSE] = "Stage the target epoch without a rationale."};
     return prompts[kind];
