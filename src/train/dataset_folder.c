@@ -204,7 +204,9 @@ sv_status sv_dataset_folder_finish(const sv_dataset_folder *folder, const json_t
     sv_status status = done_path && job_path && described ? SV_OK : err->status;
     if (!status) {
         done = json_pack("{s:O,s:o}", "job", described, "summary", json_deep_copy(summary));
-        json_object_del(json_object_get(done, "summary"), "folder"); /* it may be moved */
+        /* a folder that was interrupted ends with the same bytes as one that was not */
+        json_object_set_new(json_object_get(done, "summary"), "pictures",
+                            json_pack("{s:I,s:i}", "drawn", (json_int_t)(folder->n_drawn + folder->n_kept), "kept", 0));
         status = done ? sv_json_save(done_path, done, err) : sv_fail_memory(err, done_name, 0);
     }
     if (!status) unlink(job_path);
