@@ -18,13 +18,14 @@
 #include "evidence/blink_pattern.h"
 #include "evidence/detectors.h"
 #include "evidence/eeg.h"
+#include "evidence/seconds.h"
 
 enum { REACH = SV_BLINK_REACH };
 
 typedef struct search {
     size_t n;
     float *eyes[2], *front, *centre, *back; /* [n] band-passed; NULL: absent */
-    unsigned char *sleep;                   /* [n_s]; NULL without EEG */
+    unsigned char *sleep;                   /* [n_s] */
     unsigned roles;                         /* of the eyes */
     double scale;                           /* of limits for F4, where C4 stands for it */
     const sv_events *earlier;
@@ -47,13 +48,28 @@ static sv_status band(const sv_signals *signals, sv_role role, float **out, sv_e
     return *out ? SV_OK : SV_ERR_MEMORY;
 }
 
+/* As sv_eeg_mark_sleep, but by medians: a few blinks around, large and slow, do not look like sleep. */
 static sv_status mark_sleep(const sv_signals *signals, search *b, sv_error *err) {
     static const sv_role roles[] = {SV_ROLE_O2, SV_ROLE_C4, SV_ROLE_F4};
     sv_role role = sv_signals_first(signals, roles, 3);
-    if (role == SV_N_ROLES) return SV_OK;
-    b->sleep = sv_calloc((size_t)signals->n_s, 1);
-    if (!b->sleep) return sv_fail_memory(err, "blinks", (size_t)signals->n_s);
-    return sv_eeg_mark_sleep(signals, role, SV_P_blink_context_s, SV_P_blink_slow_ratio, b->sleep, err);
+    size_t n_s = (size_t)signals->n_s;
+    double factor = pow(10, SV_P_blink_slow_ratio);
+    float *power = sv_calloc(n_s, sizeof *power), *slow = sv_calloc(n_s, sizeof *slow),
+          *fast = sv_calloc(n_s, sizeof *fast);
+    b->sleep = sv_calloc(n_s, 1);
+    sv_status s = power && slow && fast && b->sleep ? SV_OK : sv_fail_memory(err, "blinks", n_s * sizeof *slow);
+    if (!s) {
+        int reach = (int)SV_P_blink_context_s / 2;
+        for (size_t t = 0; t < n_s; t++) power[t] = (float)sv_signals_power(signals, role, (int)t, 0.5, 8);
+        sv_seconds_level(power, signals->n_s, reach, slow);
+        for (size_t t = 0; t < n_s; t++) power[t] = (float)sv_signals_power(signals, role, (int)t, 16, 30);
+        sv_seconds_level(power, signals->n_s, reach, fast);
+        for (size_t t = 0; t < n_s; t++) b->sleep[t] = (double)slow[t] >= factor * (double)fast[t];
+    }
+    free(power);
+    free(slow);
+    free(fast);
+    return s;
 }
 
 static sv_status search_new(const sv_signals *signals, search *b, sv_error *err) {
@@ -133,7 +149,7 @@ static size_t next_top(const search *b, const float *x, size_t i) {
     for (; i + REACH < b->n; i++) {
         if (x[i] <= x[i - 1] || x[i] < x[i + 1] || x[i] <= 0) continue;
         double at_s = (double)i / SV_NIGHT_RATE_HZ;
-        if (b->sleep && b->sleep[i / SV_NIGHT_RATE_HZ]) continue;
+        if (b->sleep[i / SV_NIGHT_RATE_HZ]) continue;
         if (sv_events_cover_s(b->earlier, SV_EVENT_BODY_MOVEMENT, 0, at_s, at_s + 0.01) > 0) continue;
         return i;
     }

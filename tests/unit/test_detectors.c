@@ -251,7 +251,7 @@ static void eyes_need_their_channels(void **state) {
     for (size_t i = 0; i < SV_COUNT(cases); i++) {
         sv_evidence e = measure(h, cases[i].roles, NULL, EPOCHS);
         double blinks = sv_evidence_value(&e, 1, SV_M_blink_count), rems = sv_evidence_value(&e, 3, SV_M_rem_count);
-        assert_true(cases[i].blinks ? blinks == 1 : isnan(blinks));
+        if (cases[i].blinks ? blinks != 1 : !isnan(blinks)) fail_msg("channels %x: %g blinks", cases[i].roles, blinks);
         assert_true(cases[i].gaze ? rems == 1 : isnan(rems));
         assert_int_equal(sv_evidence_lacking(&e, SV_M_blink_count)[0] == 0, cases[i].blinks);
         assert_int_equal(sv_evidence_lacking(&e, SV_M_rem_count)[0] == 0, cases[i].gaze);
@@ -268,7 +268,7 @@ static void blinks_are_learned(void **state) {
     head *h = malloc(sizeof *h);
     fill(h, 8, 4, 1.5);
     for (int k = 0; k < 30; k++) add(h, 10 + 4 * k, 0.8, 130, blink, vertical);
-    for (int k = 0; k < 10; k++) add(h, 12 + 4 * k, 0.8, 55, blink, vertical);
+    for (int k = 0; k < 10; k++) add(h, 12 + 4 * k, 0.8, 70, blink, vertical);
     for (int k = 10; k < 25; k++) add(h, 12 + 4 * k, 0.2, 150, jump, sideways);
     sv_evidence e = measure(h, ALL, NULL, EPOCHS);
     int large = 0, small = 0, all = sv_events_count(&e.events, SV_EVENT_BLINK, 0, 0, 1e6);
