@@ -9,7 +9,6 @@ enum { DEFAULT_WINDOW = 4 };
 struct sv_source {
     const sv_source_kind *kind;
     void *self;
-    int64_t n;
     sv_source_order *order;
 };
 
@@ -27,16 +26,17 @@ sv_status sv_source_new(const sv_source_kind *kind, void *self, const int64_t *f
     const sv_order_options order = {.seed = options->seed,
                                     .shuffle = options->shuffle,
                                     .run = SV_MAX(options->run, 1),
-                                    .window = options->window > 0 ? options->window : DEFAULT_WINDOW};
+                                    .window = options->window > 0 ? options->window : DEFAULT_WINDOW,
+                                    .repeat = SV_MAX(options->repeat, 1)};
     sv_source *source = sv_calloc(1, sizeof *source);
     *out = NULL;
     if (!source) {
         kind->free(self);
         return sv_fail_memory(err, "a source", sizeof *source);
     }
-    *source = (sv_source){.kind = kind, .self = self, .n = first[n_nights]};
+    *source = (sv_source){.kind = kind, .self = self};
     sv_status status = SV_OK;
-    if (source->n == 0) status = sv_fail(err, SV_ERR_INPUT, "there is no epoch to train on");
+    if (first[n_nights] == 0) status = sv_fail(err, SV_ERR_INPUT, "there is no epoch to train on");
     if (!status) status = sv_source_order_new(first, n_nights, &order, &source->order, err);
     if (status)
         sv_source_close(source);
@@ -52,7 +52,7 @@ void sv_source_close(sv_source *source) {
     free(source);
 }
 
-int64_t sv_source_n(const sv_source *source) { return source->n; }
+int64_t sv_source_n(const sv_source *source) { return sv_source_order_n(source->order); }
 
 sv_status sv_source_get(sv_source *source, uint64_t i, sv_record *out, sv_error *err) {
     sv_source_place place;

@@ -59,9 +59,11 @@ typedef struct sv_source_options {
     bool with_seconds;    /* also FINE and COARSE get facts.seconds (recordings, simulated: a second filtering) */
     bool vary;            /* channels of each run drawn: 35 % one EEG, 20 % any subset with an EEG, 45 % all there are;
                              gains exp(N(0, 0.06)) by channel. Not for JSONL, whose pictures are drawn. */
-    bool shuffle;         /* see source order below */
+    bool shuffle;         /* see sv_source_get */
     int run;              /* neighbouring epochs that stay together and look alike under `vary`; 0: 1 */
     int window;           /* nights in memory, among which is shuffled; 0: 4. A night of 8 h takes 140 MB */
+    int repeat;           /* with `shuffle`: how often a window's records come, newly mixed and varied, before the next
+                             nights are prepared (simulating one takes 7 ms an epoch); 0: 1 */
     uint64_t seed;        /* of order, channels, gains and wordings */
     sv_pool *pool;        /* prepares nights in parallel; NULL: one by one */
     bool (*stop)(void);   /* asked now and then while nights are prepared; true: SV_ERR_CANCELLED. May be NULL */
@@ -90,7 +92,7 @@ sv_status sv_source_open_simulated(const sv_sim_range *range, const sv_source_op
                                    sv_error *err);
 void sv_source_close(sv_source *source);
 
-/* Records of one pass. */
+/* Records of one pass, repetitions counted. */
 int64_t sv_source_n(const sv_source *source);
 
 /* Record i of an endless sequence of passes (i / n is the pass). Without `shuffle`: the order of the files, every pass

@@ -16,6 +16,7 @@ struct sv_source_order {
     bool drawn; /* what follows is of pass and window */
     uint64_t pass;
     int64_t window;      /* -1: none */
+    int64_t turn;        /* of the window's `repeat` */
     int64_t *nights;     /* [n_nights] in the order of the pass */
     int64_t *pass_first; /* [n_nights + 1] records before each of them */
     item *items;         /* of the window, mixed */
@@ -89,8 +90,9 @@ static void draw_pass(sv_source_order *o, uint64_t pass) {
 }
 
 /* Nights [from, to) of the pass. */
-static void draw_window(sv_source_order *o, int64_t window, int64_t from, int64_t to) {
-    uint64_t seed = sv_source_seed(o->options.seed, SV_SOURCE_RUNS, o->pass, (uint64_t)window);
+static void draw_window(sv_source_order *o, int64_t window, int64_t turn, int64_t from, int64_t to) {
+    uint64_t seed = sv_source_seed(o->options.seed, SV_SOURCE_RUNS,
+                                   o->pass * (uint64_t)o->options.repeat + (uint64_t)turn, (uint64_t)window);
     size_t n = 0, n_runs = 0, n_mixed = 0;
     for (int64_t k = from; k < to; k++) {
         int64_t n_records = n_in_night(o, o->nights[k]);
@@ -108,6 +110,7 @@ static void draw_window(sv_source_order *o, int64_t window, int64_t from, int64_
         }
     }
     o->window = window;
+    o->turn = turn;
 }
 
 /* The night of the pass that record r of the pass lies in. */
@@ -123,25 +126,38 @@ static int64_t find_night(const sv_source_order *o, int64_t r) {
     return low;
 }
 
+int64_t sv_source_order_n(const sv_source_order *o) {
+    return o->first[o->n_nights] * (o->options.shuffle ? o->options.repeat : 1);
+}
+
+/* Record r of the pass, which has the window's nights `repeat` times before the next window. */
+static void find_shuffled(sv_source_order *o, int64_t r, sv_source_place *out, const int64_t **nights, int *n_nights) {
+    const int repeat = o->options.repeat;
+    int64_t window = find_night(o, r / repeat) / o->options.window, from = window * o->options.window,
+            to = SV_MIN(from + o->options.window, o->n_nights), n = o->pass_first[to] - o->pass_first[from],
+            within = r - o->pass_first[from] * repeat, turn = within / n;
+    if (o->window != window || o->turn != turn) draw_window(o, window, turn, from, to);
+    const item *x = &o->items[within % n];
+    *out = (sv_source_place){
+        .pass = o->pass * (uint64_t)repeat + (uint64_t)turn, .night = o->nights[from + x->slot], .record = x->record};
+    *nights = &o->nights[from];
+    *n_nights = (int)(to - from);
+}
+
 sv_status sv_source_order_find(sv_source_order *o, uint64_t i, sv_source_place *out, const int64_t **nights,
                                int *n_nights, sv_error *err) {
-    int64_t n = o->first[o->n_nights];
+    int64_t n = sv_source_order_n(o);
     if (n <= 0) return sv_fail(err, SV_ERR_INPUT, "there are no records");
     uint64_t pass = i / (uint64_t)n;
     int64_t r = (int64_t)(i % (uint64_t)n);
     if (!o->drawn || (o->pass != pass && o->options.shuffle)) draw_pass(o, pass);
+    if (o->options.shuffle) {
+        find_shuffled(o, r, out, nights, n_nights);
+        return SV_OK;
+    }
     int64_t k = find_night(o, r);
     *out = (sv_source_place){.pass = pass, .night = o->nights[k], .record = r - o->pass_first[k]};
     *nights = &o->nights[k];
     *n_nights = 1;
-    if (!o->options.shuffle) return SV_OK;
-    int64_t window = k / o->options.window, from = window * o->options.window,
-            to = SV_MIN(from + o->options.window, o->n_nights);
-    if (o->window != window) draw_window(o, window, from, to);
-    const item *x = &o->items[r - o->pass_first[from]];
-    out->night = o->nights[from + x->slot];
-    out->record = x->record;
-    *nights = &o->nights[from];
-    *n_nights = (int)(to - from);
     return SV_OK;
 }

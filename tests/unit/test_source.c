@@ -61,7 +61,7 @@ static void order_is_a_permutation(void **state) {
     int differences = 0;
     for (int run = 1; run <= 4; run += 3) {
         sv_source_order *order;
-        const sv_order_options options = {.seed = 9, .shuffle = true, .run = run, .window = WINDOW};
+        const sv_order_options options = {.seed = 9, .shuffle = true, .run = run, .window = WINDOW, .repeat = 1};
         int64_t before[64] = {0};
         ASSERT_OK(sv_source_order_new(first, NIGHTS, &options, &order, &err), err);
         for (uint64_t pass = 0; pass < 3; pass++) {
@@ -102,7 +102,7 @@ static void order_of_any_place(void **state) {
     static const int64_t first[] = {0, 10, 25, 31, 40};
     sv_source_order *a, *b;
     sv_error err;
-    const sv_order_options options = {.seed = 4, .shuffle = true, .run = 2, .window = 2};
+    const sv_order_options options = {.seed = 4, .shuffle = true, .run = 2, .window = 2, .repeat = 3};
     ASSERT_OK(sv_source_order_new(first, 4, &options, &a, &err), err);
     ASSERT_OK(sv_source_order_new(first, 4, &options, &b, &err), err);
     for (uint64_t i = 0; i < 200; i++) {
@@ -116,6 +116,34 @@ static void order_of_any_place(void **state) {
     }
     sv_source_order_free(a);
     sv_source_order_free(b);
+}
+
+static void windows_are_repeated(void **state) {
+    (void)state;
+    static const int64_t first[] = {0, 4, 9, 9, 12, 20};
+    enum { REPEAT = 3, N = 20 };
+    sv_source_order *order;
+    sv_error err;
+    const sv_order_options options = {.seed = 3, .shuffle = true, .run = 1, .window = 2, .repeat = REPEAT};
+    ASSERT_OK(sv_source_order_new(first, 5, &options, &order, &err), err);
+    assert_int_equal(sv_source_order_n(order), N * REPEAT);
+    int seen[N][2 * REPEAT] = {0}, changes = 0;
+    int64_t last_night = -1;
+    for (uint64_t i = 0; i < 2 * N * REPEAT; i++) {
+        sv_source_place at;
+        const int64_t *nights;
+        int n;
+        ASSERT_OK(sv_source_order_find(order, i, &at, &nights, &n, &err), err);
+        assert_in_range(at.pass, i / (N * REPEAT) * REPEAT, i / (N * REPEAT) * REPEAT + REPEAT - 1);
+        seen[first[at.night] + at.record][at.pass]++;
+        changes += nights[0] != last_night;
+        last_night = nights[0];
+    }
+    for (int k = 0; k < N; k++) {
+        for (int p = 0; p < 2 * REPEAT; p++) assert_int_equal(seen[k][p], 1);
+    }
+    assert_in_range(changes, 4, 6); /* three windows a pass, one of which may be empty: none comes twice */
+    sv_source_order_free(order);
 }
 
 /* ---- records */
@@ -376,8 +404,9 @@ static void bad_files_are_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_a_permutation),   cmocka_unit_test(order_of_any_place),
-        cmocka_unit_test(from_disk_as_from_memory), cmocka_unit_test(simulated_records_repeat),
-        cmocka_unit_test(keys_of_pictures),         cmocka_unit_test(channels_and_gains_vary),
-        cmocka_unit_test(stopped_and_asked_again),  cmocka_unit_test(bad_files_are_named)};
+        cmocka_unit_test(windows_are_repeated),     cmocka_unit_test(from_disk_as_from_memory),
+        cmocka_unit_test(simulated_records_repeat), cmocka_unit_test(keys_of_pictures),
+        cmocka_unit_test(channels_and_gains_vary),  cmocka_unit_test(stopped_and_asked_again),
+        cmocka_unit_test(bad_files_are_named)};
     return cmocka_run_group_tests(tests, make_nights, remove_nights);
 }
