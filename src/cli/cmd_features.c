@@ -7,60 +7,25 @@
 #include "base/strbuf.h"
 #include "cli/night_options.h"
 #include "psg/features.h"
-#include "sleep/stages.h"
+#include "train/dataset_record.h"
 
 typedef struct arguments {
     const char *recording, *output;
     sv_night_arguments night;
 } arguments;
 
-/* A number with two decimals as Python writes the rounded value: 12.3, 7.0, -0.0. */
-static void put_number(sv_strbuf *out, double value) {
-    char text[64];
-    snprintf(text, sizeof text, "%.2f", value);
-    size_t len = strlen(text);
-    if (text[len - 1] == '0') text[len - 1] = 0;
-    sv_strbuf_puts(out, text);
-}
-
-static void put_second(sv_strbuf *out, const sv_second_features *f, bool only_amplitude) {
-    const struct {
-        const char *name;
-        double value;
-    } fields[] = {{"delta", f->delta_db},
-                  {"theta", f->theta_db},
-                  {"alpha", f->alpha_db},
-                  {"beta", f->beta_db},
-                  {"mav", f->mav_uv}};
-    size_t first = only_amplitude ? SV_COUNT(fields) - 1 : 0;
-    for (size_t i = first; i < SV_COUNT(fields); i++) {
-        sv_strbuf_printf(out, "%s\"%s\": ", i == first ? "{" : ", ", fields[i].name);
-        put_number(out, fields[i].value);
-    }
-    sv_strbuf_puts(out, "}");
-}
-
 static void put_epoch(sv_strbuf *out, const sv_opened_night *opened, int epoch) {
     const sv_night *night = &opened->night;
-    sv_stage stage = sv_opened_night_stage(opened, epoch);
-    sv_strbuf_printf(out, "%s\"%d", epoch ? ", " : "", epoch);
-    if (stage != SV_STAGE_NONE) sv_strbuf_printf(out, "_%s", sv_stage_name(stage));
-    sv_strbuf_puts(out, "\": {");
-    const char *separator = "";
+    sv_epoch_seconds seconds;
+    unsigned roles = 0;
     for (int r = 0; r < SV_N_ROLES; r++) {
         if (!night->samples[r]) continue;
-        sv_strbuf_printf(out, "%s\"%s\": {", separator, sv_role_name((sv_role)r));
-        separator = ", ";
-        for (int s = 0; s < SV_EPOCH_S; s++) {
-            sv_second_features f;
-            size_t first = (size_t)epoch * SV_EPOCH_SAMPLES + (size_t)s * SV_NIGHT_RATE_HZ;
-            sv_second_features_compute(night->samples[r] + first, &f);
-            sv_strbuf_printf(out, "%s\"%d\": ", s ? ", " : "", s + 1);
-            put_second(out, &f, r == SV_ROLE_CHIN);
-        }
-        sv_strbuf_puts(out, "}");
+        roles |= sv_role_bit((sv_role)r);
+        const double *x = night->samples[r] + (size_t)epoch * SV_EPOCH_SAMPLES;
+        for (int s = 0; s < SV_EPOCH_S; s++) sv_second_features_compute(x + s * SV_NIGHT_RATE_HZ, &seconds[r][s]);
     }
-    sv_strbuf_puts(out, "}");
+    if (epoch) sv_strbuf_puts(out, ", ");
+    sv_targets_put_epoch(out, epoch, sv_opened_night_stage(opened, epoch), roles, seconds);
 }
 
 static sv_status write_json(const sv_opened_night *opened, const char *path, sv_error *err) {

@@ -9,17 +9,14 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/png.h"
 #include "cli/info_text.h"
 #include "cli/night_options.h"
 #include "cli/progress.h"
 #include "psg/subject_name.h"
-#include "render/picture.h"
+#include "render/picture_file.h"
 #include "sleep/stages.h"
 
-enum { NAME_ROOM = 32, MAX_DIGITS = 8, TO_THE_END = INT_MAX };
-/* of zlib; measured in docs/modules/render-command.md */
-#define PNG_LEVEL 5
+enum { NAME_ROOM = SV_PICTURE_NAME_ROOM, MAX_DIGITS = 8, TO_THE_END = INT_MAX };
 
 typedef struct arguments {
     const char *folder;
@@ -51,24 +48,16 @@ typedef struct drawing {
 } drawing;
 
 static void format_name(int epoch, sv_stage stage, char out[NAME_ROOM]) {
-    bool labelled = stage != SV_STAGE_NONE;
-    snprintf(out, NAME_ROOM, "%d%s%s.png", epoch, labelled ? "_" : "", labelled ? sv_stage_name(stage) : "");
+    sv_picture_file_name(epoch, stage == SV_STAGE_NONE ? NULL : sv_stage_name(stage), out);
 }
 
 static sv_status draw_picture(const drawing *d, const hand *h, int epoch, sv_error *err) {
-    static const sv_png_options options = {.level = PNG_LEVEL, .rgba_out = true};
     char name[NAME_ROOM];
     format_name(epoch, sv_opened_night_stage(d->opened, epoch), name);
-    sv_picture_draw_epoch(h->painter, &d->opened->night, epoch, h->rgb);
-    sv_image image = {.width = SV_PICTURE_WIDTH, .height = SV_PICTURE_HEIGHT, .n_channels = 3, .pixels = h->rgb};
-    unsigned char *png;
-    size_t len;
-    sv_status status = sv_png_encode(&image, &options, &png, &len, err);
-    if (status) return status;
     char *path = sv_path_join(d->folder, name);
-    status = path ? sv_file_write(path, png, len, err) : sv_fail_memory(err, "a path", strlen(d->folder));
+    if (!path) return sv_fail_memory(err, "a path", strlen(d->folder));
+    sv_status status = sv_picture_file_write(h->painter, &d->opened->night, epoch, h->rgb, path, err);
     free(path);
-    free(png);
     return status;
 }
 

@@ -85,6 +85,8 @@ static sv_status make_signals(const sv_sim_options *o, const sv_sim_course *cour
     return s;
 }
 
+int sv_sim_n_epochs(double hours) { return SV_MAX(1, (int)lround(hours * 3600 / SV_EPOCH_S)); }
+
 sv_status sv_simulate_night(const sv_sim_options *options, sv_sim_progress *progress, void *context, sv_sim_night *out,
                             sv_error *err) {
     sv_sim_course course = {0};
@@ -94,7 +96,7 @@ sv_status sv_simulate_night(const sv_sim_options *options, sv_sim_progress *prog
     sv_status s = check(options, err);
     if (s) return s;
     out->rate_hz = options->rate_hz;
-    out->n_epochs = SV_MAX(1, (int)lround(options->hours * 3600 / SV_EPOCH_S));
+    out->n_epochs = sv_sim_n_epochs(options->hours);
     out->n = (size_t)out->n_epochs * SV_EPOCH_S * (size_t)options->rate_hz;
     sv_sim_subject_draw(options->seed, options->profile, &out->subject);
     s = sv_sim_course_make(options->seed, &out->subject, out->n_epochs, &course, &events, err);

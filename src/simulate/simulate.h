@@ -34,6 +34,9 @@ typedef struct sv_sim_night {
     sv_truth truth;
 } sv_sim_night;
 
+/* Whole epochs in a night of so many hours: at least one. */
+int sv_sim_n_epochs(double hours);
+
 /* Called between the parts of the work with the share that is done; false: the night is given up, SV_ERR_CANCELLED. */
 typedef bool sv_sim_progress(void *context, double share);
 
