@@ -1,0 +1,30 @@
+/*
+ * attention_backward.h - gradients of softmax(scale q k^T) v for all query heads of one key head over one stretch of
+ * tokens.
+ */
+#ifndef SV_TENSOR_ATTENTION_BACKWARD_H
+#define SV_TENSOR_ATTENTION_BACKWARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct sv_attention_gradient {
+    size_t n, head_dim, group; /* tokens; query heads that share the key head */
+    bool causal;               /* a token sees itself and what stands before it; else all see all */
+    float scale;
+    const float *queries, *keys, *values; /* first token; heads of the group lie head_dim apart, tokens `stride` */
+    size_t stride;
+    const float *dout; /* [n, group * head_dim], tokens out_stride apart */
+    size_t out_stride;
+    float *dqueries, *dkeys, *dvalues; /* added to; laid out as queries, keys, values, tokens `stride` apart */
+    float *work;                       /* [sv_attention_gradient_work] */
+} sv_attention_gradient;
+
+/* Floats of work space for n tokens. */
+size_t sv_attention_gradient_work(size_t n);
+
+/* Recomputes the probabilities (Dao et al. 2022 keep none either), a block of queries at a time. Runs in the calling
+ * thread. */
+void sv_attention_backward(const sv_attention_gradient *gradient);
+
+#endif

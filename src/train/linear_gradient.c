@@ -1,0 +1,163 @@
+/* linear_gradient.c - dx = W^T dy, dW = dy x^T; of y = W x + s B A d(x) with h = s A d(x): dB = dy h^T, dh = s B^T dy,
+ * dA = dh d(x)^T, dx += d'(A^T dh). */
+#include "train/linear_gradient.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "tensor/backward.h"
+#include "tensor/gemm.h"
+
+/* ---- dropout */
+
+typedef struct drop_job {
+    const sv_dropout *dropout;
+    const float *x;
+    size_t x_stride, n_in;
+    float *out; /* [n_rows, n_in] */
+    size_t out_stride;
+    bool add; /* to out, instead of setting it */
+} drop_job;
+
+static void drop_row(void *context, int64_t row, int thread) {
+    (void)thread;
+    const drop_job *j = context;
+    const uint32_t key[2] = {(uint32_t)j->dropout->key, (uint32_t)(j->dropout->key >> 32)};
+    const double limit = j->dropout->probability * 4294967296.0;
+    const float scale = (float)(1 / (1 - j->dropout->probability));
+    const float *x = j->x + (size_t)row * j->x_stride;
+    float *out = j->out + (size_t)row * j->out_stride;
+    for (size_t i = 0; i < j->n_in; i += 4) {
+        const uint32_t counter[4] = {(uint32_t)(i / 4), (uint32_t)row, (uint32_t)((uint64_t)row >> 32), 0x64726F70};
+        uint32_t words[4];
+        sv_philox(counter, key, words);
+        for (size_t k = 0; k < 4 && i + k < j->n_in; k++) {
+            float value = words[k] < limit ? 0 : x[i + k] * scale;
+            out[i + k] = j->add ? out[i + k] + value : value;
+        }
+    }
+}
+
+static void drop(const sv_dropout *dropout, const float *x, size_t x_stride, size_t n_rows, size_t n_in, float *out,
+                 size_t out_stride, bool add, sv_pool *pool) {
+    drop_job j = {dropout, x, x_stride, n_in, out, out_stride, add};
+    sv_pool_run(pool, (int64_t)n_rows, drop_row, &j);
+}
+
+/* ---- low rank */
+
+/* An adapter that is trained is f32 in memory of ours. */
+static const float *numbers(const sv_matrix *matrix) { return matrix->data; }
+
+/* h [n_rows, rank] = scale A x */
+static void low_rank(const sv_linear_part *p, const float *x, size_t x_stride, size_t n_rows, float *h, sv_pool *pool) {
+    size_t rank = p->a.n_out;
+    memset(h, 0, n_rows * rank * sizeof *h);
+    sv_gemm(n_rows, rank, p->a.n_in, (sv_operand){x, x_stride, false}, (sv_operand){numbers(&p->a), p->a.n_in, true}, h,
+            rank, pool);
+    for (size_t i = 0; i < n_rows * rank; i++) h[i] *= p->scale;
+}
+
+void sv_linear_forward(const sv_linear *l, const sv_dropout *dropout, const float *x, size_t x_stride, size_t n_rows,
+                       float *y, bool accumulate, sv_linear_space *space) {
+    if (!dropout || dropout->probability <= 0 || sv_linear_rank(l) == 0) {
+        sv_linear_apply(l, x, x_stride, n_rows, y, accumulate, space->low_rank, space->pool);
+        return;
+    }
+    sv_linear base = *l;
+    for (size_t i = 0; i < l->n_parts; i++) base.parts[i].a.n_out = 0;
+    sv_linear_apply(&base, x, x_stride, n_rows, y, accumulate, NULL, space->pool);
+    drop(dropout, x, x_stride, n_rows, l->n_in, space->dropped, l->n_in, false, space->pool);
+    for (size_t i = 0, first = 0; i < l->n_parts; first += l->parts[i++].weight.n_out) {
+        const sv_linear_part *p = &l->parts[i];
+        size_t rank = p->a.n_out;
+        if (!rank) continue;
+        low_rank(p, space->dropped, l->n_in, n_rows, space->low_rank, space->pool);
+        sv_gemm(n_rows, p->weight.n_out, rank, (sv_operand){space->low_rank, rank, false},
+                (sv_operand){numbers(&p->b), rank, true}, y + first, l->n_out, space->pool);
+    }
+}
+
+static void low_rank_backward(const sv_linear *l, size_t part, size_t first, const sv_linear_gradient *g,
+                              const sv_dropout *dropout, const float *x, size_t x_stride, size_t n_rows,
+                              const float *dy, float *dx, size_t dx_stride, sv_linear_space *space) {
+    const sv_linear_part *p = &l->parts[part];
+    size_t rank = p->a.n_out;
+    float *h = space->low_rank, *dh = space->dlow_rank;
+    const sv_operand out = {dy + first, l->n_out, false}, out_t = {dy + first, l->n_out, true};
+    low_rank(p, x, x_stride, n_rows, h, space->pool);
+    sv_gemm(p->weight.n_out, rank, n_rows, out_t, (sv_operand){h, rank, false}, g->b[part], rank, space->pool);
+    memset(dh, 0, n_rows * rank * sizeof *dh);
+    sv_gemm(n_rows, rank, p->weight.n_out, out, (sv_operand){numbers(&p->b), rank, false}, dh, rank, space->pool);
+    for (size_t i = 0; i < n_rows * rank; i++) dh[i] *= p->scale;
+    sv_gemm(rank, l->n_in, n_rows, (sv_operand){dh, rank, true}, (sv_operand){x, x_stride, false}, g->a[part], l->n_in,
+            space->pool);
+    if (!dx) return;
+    const sv_operand a = {numbers(&p->a), l->n_in, false};
+    if (!dropout) {
+        sv_gemm(n_rows, l->n_in, rank, (sv_operand){dh, rank, false}, a, dx, dx_stride, space->pool);
+        return;
+    }
+    memset(space->ddropped, 0, n_rows * l->n_in * sizeof *space->ddropped);
+    sv_gemm(n_rows, l->n_in, rank, (sv_operand){dh, rank, false}, a, space->ddropped, l->n_in, space->pool);
+    drop(dropout, space->ddropped, l->n_in, n_rows, l->n_in, dx, dx_stride, true, space->pool);
+}
+
+/* ---- the weight */
+
+typedef struct read_job {
+    const sv_matrix *matrix;
+    size_t first;
+    float *out;
+} read_job;
+
+static void read_row(void *context, int64_t row, int thread) {
+    (void)thread;
+    const read_job *j = context;
+    sv_matrix_read_row(j->matrix, j->first + (size_t)row, j->out + (size_t)row * j->matrix->n_in);
+}
+
+/* dx += dy W; a frozen W in another format is turned into f32 a piece at a time. */
+static void input_gradient(const sv_matrix *w, const float *dy, size_t dy_stride, size_t n_rows, float *dx,
+                           size_t dx_stride, sv_linear_space *space) {
+    if (w->dtype == SV_F32 && (uintptr_t)w->data % sizeof(float) == 0) {
+        sv_gemm(n_rows, w->n_in, w->n_out, (sv_operand){dy, dy_stride, false}, (sv_operand){w->data, w->n_in, false},
+                dx, dx_stride, space->pool);
+        return;
+    }
+    for (size_t first = 0; first < w->n_out; first += SV_DENSE_ROWS) {
+        size_t n = SV_MIN(SV_DENSE_ROWS, w->n_out - first);
+        read_job j = {w, first, space->dense};
+        sv_pool_run(space->pool, (int64_t)n, read_row, &j);
+        sv_gemm(n_rows, w->n_in, n, (sv_operand){dy + first, dy_stride, false},
+                (sv_operand){space->dense, w->n_in, false}, dx, dx_stride, space->pool);
+    }
+}
+
+void sv_linear_backward(const sv_linear *l, const sv_linear_gradient *g, const sv_dropout *dropout, const float *x,
+                        size_t x_stride, size_t n_rows, const float *dy, float *dx, size_t dx_stride,
+                        sv_linear_space *space) {
+    bool drops = dropout && dropout->probability > 0;
+    const float *adapted = x;
+    size_t adapted_stride = x_stride;
+    if (g->bias) sv_add_columns(dy, l->n_out, n_rows, l->n_out, g->bias, space->pool);
+    if (drops && sv_linear_rank(l)) {
+        drop(dropout, x, x_stride, n_rows, l->n_in, space->dropped, l->n_in, false, space->pool);
+        adapted = space->dropped;
+        adapted_stride = l->n_in;
+    }
+    for (size_t i = 0, first = 0; i < l->n_parts; first += l->parts[i++].weight.n_out) {
+        const sv_linear_part *p = &l->parts[i];
+        if (g->weight[i]) {
+            sv_gemm(p->weight.n_out, l->n_in, n_rows, (sv_operand){dy + first, l->n_out, true},
+                    (sv_operand){x, x_stride, false}, g->weight[i], l->n_in, space->pool);
+        }
+        if (dx) input_gradient(&p->weight, dy + first, l->n_out, n_rows, dx, dx_stride, space);
+        if (g->a[i]) {
+            low_rank_backward(l, i, first, g, drops ? dropout : NULL, adapted, adapted_stride, n_rows, dy, dx,
+                              dx_stride, space);
+        }
+    }
+}

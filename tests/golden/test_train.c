@@ -1,0 +1,230 @@
+/* test_train.c - gradients and ten updates against PyTorch's (shared/golden/training): all parameters, and LoRA as both
+ * phases of the published system and on the text alone. Tolerances: shared/golden/README.md. */
+#include "support/tensors.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/png.h"
+#include "train/adamw.h"
+#include "train/pass.h"
+#include "train/schedule.h"
+
+#define TRAINING "golden/training/"
+#define MODEL "golden/qwen25vl-tiny/model-b"
+
+enum { N_SAMPLES = 2, N_PICTURES = 4 };
+
+typedef struct material {
+    sv_model *model;
+    sv_tensor_file *file;
+    sv_patches pictures[N_PICTURES];
+    int32_t *ids[N_SAMPLES];
+    float *weights[N_SAMPLES];
+    sv_train_sample samples[N_SAMPLES];
+    sv_train_batch batch;
+    double n_supervised;
+    json_t *index;
+} material;
+
+static void load_picture(const sv_model *model, const char *name, sv_patches *out) {
+    char path[160];
+    sv_image image;
+    sv_error err;
+    snprintf(path, sizeof path, "golden/qwen25vl-tiny/pictures/%s.png", name);
+    ASSERT_OK(sv_png_load(shared_path(path), &image, &err), err);
+    ASSERT_OK(sv_image_to_patches(sv_model_get_config(model), &image, out, &err), err);
+    sv_image_free(&image);
+}
+
+static void open_material(material *m) {
+    static const char *const pictures[N_PICTURES] = {"p0", "p1", "p2", "ragged_308x196"};
+    static const size_t used[N_PICTURES] = {0, 1, 2, 3};
+    static const size_t first[N_SAMPLES] = {0, 3}, n_used[N_SAMPLES] = {3, 1};
+    sv_error err;
+    *m = (material){0};
+    ASSERT_OK(sv_model_load(shared_path(MODEL), NULL, &m->model, &err), err);
+    ASSERT_OK(sv_tensor_file_open(shared_path(TRAINING "batch.safetensors"), &m->file, &err), err);
+    ASSERT_OK(sv_json_load(shared_path(TRAINING "index.json"), &m->index, &err), err);
+    for (int i = 0; i < N_PICTURES; i++) load_picture(m->model, pictures[i], &m->pictures[i]);
+    for (int i = 0; i < N_SAMPLES; i++) {
+        char name[32];
+        size_t n;
+        snprintf(name, sizeof name, "labels_%d", i);
+        int32_t *labels = golden_i32(m->file, name, &n);
+        snprintf(name, sizeof name, "input_ids_%d", i);
+        m->ids[i] = golden_i32(m->file, name, &n);
+        m->weights[i] = sv_calloc(n, sizeof(float));
+        for (size_t k = 0; k < n; k++) m->weights[i][k] = labels[k] >= 0 ? 1 : 0;
+        for (size_t k = 0; k < n; k++) m->n_supervised += labels[k] >= 0;
+        m->samples[i] = (sv_train_sample){m->ids[i], m->weights[i], n, used + first[i], n_used[i]};
+        free(labels);
+    }
+    m->batch = (sv_train_batch){m->samples, N_SAMPLES, m->pictures, N_PICTURES};
+}
+
+static void close_material(material *m) {
+    for (int i = 0; i < N_PICTURES; i++) sv_patches_free(&m->pictures[i]);
+    for (int i = 0; i < N_SAMPLES; i++) {
+        free(m->ids[i]);
+        free(m->weights[i]);
+    }
+    json_decref(m->index);
+    sv_tensor_file_close(m->file);
+    sv_model_free(m->model);
+}
+
+/* The golden's name of a parameter. */
+static const char *golden_name(const sv_parameter *p, bool full, char *out, size_t size) {
+    snprintf(out, size, "%s%s", full ? "" : "base_model.model.", p->name);
+    return out;
+}
+
+static size_t check_gradients(const sv_trainee *t, const char *file_name, bool full) {
+    sv_tensor_file *file;
+    sv_error err;
+    double worst = 0;
+    size_t n = 0;
+    ASSERT_OK(sv_tensor_file_open(shared_path(file_name), &file, &err), err);
+    for (size_t i = 0; i < t->n_parameters; i++) {
+        const sv_parameter *p = &t->parameters[i];
+        char name[256];
+        float *expected = golden_f32(file, golden_name(p, full, name, sizeof name));
+        assert_int_equal(golden_count(golden(file, name)), p->n);
+        double difference = 0, largest = 0;
+        note_difference(p->gradient, expected, p->n, &difference);
+        for (size_t k = 0; k < p->n; k++) largest = fmax(largest, fabs((double)expected[k]));
+        if (difference > 1e-4 * largest)
+            fail_msg("%s: gradient differs by %g of at most %g", p->name, difference, largest);
+        if (largest > 0) worst = fmax(worst, difference / largest);
+        free(expected);
+        n++;
+    }
+    assert_int_equal(n, sv_tensor_count(file));
+    sv_tensor_file_close(file);
+    print_message("%s: %zu gradients, worst %.2g of the tensor's largest\n", file_name, n, worst);
+    return n;
+}
+
+/* Adam divides by the gradient's own size: where that is below f32's noise in its tensor, so is the update. */
+static bool is_noise(const sv_tensor *gradient, size_t i, double largest) {
+    float g;
+    sv_tensor_read_f32(gradient, i, 1, &g);
+    return fabs((double)g) < 1e-6 * largest;
+}
+
+static void check_final(const sv_trainee *t, const char *file_name, const char *gradients_name, bool full,
+                        double limit) {
+    sv_tensor_file *file, *gradients;
+    sv_error err;
+    double worst = 0, worst_noise = 0;
+    size_t n_far = 0, n_all = 0, n_noise = 0;
+    ASSERT_OK(sv_tensor_file_open(shared_path(file_name), &file, &err), err);
+    ASSERT_OK(sv_tensor_file_open(shared_path(gradients_name), &gradients, &err), err);
+    for (size_t i = 0; i < t->n_parameters; i++) {
+        const sv_parameter *p = &t->parameters[i];
+        char name[256];
+        golden_name(p, full, name, sizeof name);
+        if (!sv_tensor_find(file, name)) continue;
+        float *expected = golden_f32(file, name), *gradient = golden_f32(gradients, name);
+        double largest = 0;
+        for (size_t k = 0; k < p->n; k++) largest = fmax(largest, fabs((double)gradient[k]));
+        for (size_t k = 0; k < p->n; k++) {
+            bool noise = is_noise(golden(gradients, name), k, largest);
+            note_difference(p->value + k, expected + k, 1, noise ? &worst_noise : &worst);
+            n_far += fabs((double)p->value[k] - (double)expected[k]) > 2e-6;
+            n_noise += noise;
+        }
+        n_all += p->n;
+        free(expected);
+        free(gradient);
+    }
+    sv_tensor_file_close(file);
+    sv_tensor_file_close(gradients);
+    print_message(
+        "%s: %zu values after ten updates, worst %.2g, %.3f %% beyond 2e-6; worst of %zu whose gradient is noise "
+        "%.2g\n",
+        file_name, n_all, worst, 100.0 * (double)n_far / (double)n_all, n_noise, worst_noise);
+    assert_true(n_all > 1000 && worst <= limit && worst_noise <= 2e-5);
+    assert_true((double)n_far <= 1e-3 * (double)n_all && (double)n_noise <= 0.02 * (double)n_all);
+}
+
+/* Loss, gradients, ten updates. */
+static void train(const sv_trainee_options *options, const char *name, double clip, double final_limit) {
+    material m;
+    sv_trainee *t;
+    sv_pass *pass;
+    sv_adamw adamw;
+    sv_pool *pool;
+    sv_pass_loss loss;
+    sv_error err;
+    char path[160], gradients[160];
+    open_material(&m);
+    const json_t *golden_run = json_object_get(m.index, name), *steps = json_object_get(golden_run, "steps");
+    ASSERT_OK(sv_pool_new(2, &pool, &err), err);
+    ASSERT_OK(sv_trainee_new(m.model, options, &t, &err), err);
+    ASSERT_OK(sv_pass_new(t, NULL, pool, &pass, &err), err);
+    const sv_adamw_options adamw_options = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1};
+    ASSERT_OK(sv_adamw_new(t, &adamw_options, &adamw, &err), err);
+    const sv_schedule schedule = {SV_SCHEDULE_LINEAR, 1e-4, 2, 10};
+    double worst_loss = 0;
+    for (int step = 0; step < 10; step++) {
+        const json_t *expected = json_array_get(steps, (size_t)step);
+        double rate = sv_schedule_rate(&schedule, step);
+        sv_trainee_clear_gradients(t);
+        ASSERT_OK(sv_pass_run(pass, &m.batch, 1 / m.n_supervised, (uint64_t)step, &loss, &err), err);
+        assert_true(loss.weight == m.n_supervised);
+        double mean = loss.sum / loss.weight, difference = fabs(mean - sv_json_real(expected, "loss", NAN));
+        if (!(difference <= (step == 0 ? 1e-5 : 1e-4)))
+            fail_msg("step %d: loss %.7f, off by %g", step, mean, difference);
+        worst_loss = fmax(worst_loss, difference);
+        if (step == 0) {
+            snprintf(gradients, sizeof gradients,
+                     options->full ? TRAINING "%s.grads.safetensors" : TRAINING "%s/grads.safetensors", name);
+            check_gradients(t, gradients, options->full);
+        }
+        double norm = sv_gradient_norm(t, pool), right = sv_json_real(expected, "grad_norm_before_clip", NAN);
+        assert_true(fabs(norm - right) < 1e-4 * right);
+        assert_true(fabs(rate - sv_json_real(expected, "lr_used", NAN)) < 1e-12);
+        sv_gradient_clip(t, norm, clip);
+        sv_adamw_update(&adamw, t, rate, pool);
+    }
+    ASSERT_OK(sv_pass_run(pass, &m.batch, 0, 0, &loss, &err), err);
+    double difference = fabs(loss.sum / loss.weight - sv_json_real(json_array_get(steps, 10), "loss", NAN));
+    assert_true(difference <= 1e-4);
+    print_message("%s: losses of ten updates off by at most %.2g\n", name, fmax(worst_loss, difference));
+    snprintf(path, sizeof path, options->full ? TRAINING "%s.final.safetensors" : TRAINING "%s/final.safetensors",
+             name);
+    check_final(t, path, gradients, options->full, final_limit);
+    sv_adamw_free(&adamw);
+    sv_pass_free(pass);
+    sv_trainee_free(t);
+    sv_pool_free(pool);
+    close_material(&m);
+}
+
+static void all_parameters(void **state) {
+    (void)state;
+    SKIP_WITHOUT(shared_path(TRAINING "index.json"));
+    train(&(sv_trainee_options){.full = true}, "full", 1, 2e-5);
+}
+
+static void train_adapter(const char *name, double clip) {
+    char folder[512], path[160];
+    snprintf(path, sizeof path, TRAINING "%s/adapter", name);
+    snprintf(folder, sizeof folder, "%s", shared_path(path));
+    train(&(sv_trainee_options){.adapter_folder = folder}, name, clip, 2e-6);
+}
+
+static void adapters(void **state) {
+    (void)state;
+    SKIP_WITHOUT(shared_path(TRAINING "index.json"));
+    train_adapter("lora-phase2", 1);
+    train_adapter("lora-phase1", 1);
+    train_adapter("lora-textonly", 15);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_parameters), cmocka_unit_test(adapters)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
