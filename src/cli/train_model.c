@@ -52,25 +52,32 @@ static int take_option(arguments *a, int argc, char **argv, int *i) {
     return sv_train_config_set(&a->config, key, value, "command line", &err) ? fail_usage(a, &err) : 0;
 }
 
-/* The file first, whatever its place: options override it. */
-static int parse(arguments *a, int argc, char **argv) {
-    sv_error err;
-    int status = 0;
-    const char *file = NULL;
+static bool is_flag(const char *option) {
+    return strcmp(option, "help") == 0 || strcmp(option, "json") == 0 || strcmp(option, "quiet") == 0;
+}
+
+/* The configuration file among the words; *out NULL when there is none. */
+static int find_file(const arguments *a, int argc, char **argv, const char **out) {
+    *out = NULL;
     for (int i = 1; i < argc; i++) {
-        char key[64];
         if (strncmp(argv[i], "--", 2) == 0) {
-            bool takes =
-                !strchr(argv[i], '=') && (key_of(argv[i] + 2, key, sizeof key) || strcmp(argv[i], "--threads") == 0);
-            i += takes;
+            i += !strchr(argv[i], '=') && !is_flag(argv[i] + 2);
         } else if (strcmp(argv[i], "-t") == 0) {
             i++;
         } else if (argv[i][0] != '-') {
-            if (file) return sv_cli_usage(a->command, "expected one configuration, found '%s' and '%s'", file, argv[i]);
-            file = argv[i];
+            if (*out) return sv_cli_usage(a->command, "expected one configuration, found '%s' and '%s'", *out, argv[i]);
+            *out = argv[i];
         }
     }
-    if (file && sv_train_config_load(&a->config, file, &err)) return sv_cli_fail(a->command, &err);
+    return 0;
+}
+
+/* The file first, whatever its place: options override it. */
+static int parse(arguments *a, int argc, char **argv) {
+    sv_error err;
+    const char *file;
+    int status = find_file(a, argc, argv, &file);
+    if (status == 0 && file && sv_train_config_load(&a->config, file, &err)) return sv_cli_fail(a->command, &err);
     for (int i = 1; i < argc && status == 0 && !a->help;) {
         if (strncmp(argv[i], "--", 2) == 0)
             status = take_option(a, argc, argv, &i);

@@ -142,7 +142,8 @@ static char *in_output(const training *t, const char *name) { return sv_path_joi
 
 /* Keys that may differ when a run goes on: they change none of its numbers. */
 static void forget_harmless(json_t *config) {
-    static const char *const keys[] = {"save_steps", "keep_checkpoints", "eval_nights", "eval_steps", "recompute"};
+    static const char *const keys[] = {"output_dir",  "save_steps", "keep_checkpoints",
+                                       "eval_nights", "eval_steps", "recompute"};
     for (size_t i = 0; i < SV_COUNT(keys); i++) json_object_del(config, keys[i]);
 }
 
