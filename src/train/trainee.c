@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "model/model_tensors.h"
@@ -284,6 +285,26 @@ static sv_status check_options(const builder *b, sv_error *err) {
     return SV_OK;
 }
 
+/* What adapter_config.json says of the targets: as they were given, so that PEFT finds the same modules. */
+static sv_status note_targets(builder *b, sv_error *err) {
+    const sv_trainee_options *o = b->options;
+    json_t *config = NULL;
+    if (o->full) return SV_OK;
+    if (o->adapter_folder) {
+        char *path = sv_path_join(o->adapter_folder, "adapter_config.json");
+        sv_status s = path ? sv_json_load(path, &config, err) : sv_fail_memory(err, "path", 0);
+        free(path);
+        if (s) return s;
+        b->t->targets = json_incref(json_object_get(config, "target_modules"));
+        json_decref(config);
+        return SV_OK;
+    }
+    b->t->targets = o->target_pattern ? json_string(o->target_pattern) : json_array();
+    for (size_t i = 0; i < o->n_targets && !o->target_pattern; i++)
+        json_array_append_new(b->t->targets, json_string(o->targets[i]));
+    return b->t->targets ? SV_OK : sv_fail_memory(err, "targets", 0);
+}
+
 static sv_status build(builder *b, sv_error *err) {
     sv_trainee *t = b->t;
     const sv_trainee_options *o = b->options;
@@ -310,6 +331,7 @@ static sv_status build(builder *b, sv_error *err) {
     if (!s && t->n_parameters == 0)
         s = sv_fail(err, SV_ERR_INPUT, "nothing is trained: the %s all of the model's parameters",
                     o->full ? "pattern freezes" : "targets of the adapter leave out");
+    if (!s) s = note_targets(b, err);
     if (!s) sv_trainee_values_changed(t);
     return s;
 }
@@ -339,6 +361,7 @@ sv_status sv_trainee_new(const sv_model *base, const sv_trainee_options *options
 void sv_trainee_free(sv_trainee *t) {
     if (!t) return;
     for (size_t i = 0; i < t->memory->n; i++) free(t->memory->blocks[i]);
+    json_decref(t->targets);
     free(t->memory->blocks);
     free(t->memory);
     free(t->parameters);

@@ -7,6 +7,7 @@
 #ifndef SV_TRAIN_TRAINEE_H
 #define SV_TRAIN_TRAINEE_H
 
+#include "base/json.h"
 #include "model/network.h"
 #include "train/linear_gradient.h"
 
@@ -51,7 +52,8 @@ typedef struct sv_trainee {
     sv_network_gradients gradients;
     double dropout;
     uint64_t seed;
-    int rank; /* LoRA; 0 = full */
+    json_t *targets; /* LoRA: "target_modules" of its adapter_config.json */
+    int rank;        /* LoRA; 0 = full */
     double alpha;
     bool vision_trains, text_trains;  /* a parameter of that tower, or below it in the backward pass, changes */
     struct sv_trainee_memory *memory; /* what all this lies in */

@@ -1,0 +1,182 @@
+/* checkpoint.c - see checkpoint.h. */
+#include "train/checkpoint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/memory.h"
+#include "model/tensor_writer.h"
+#include "train/save.h"
+
+#define PREFIX "checkpoint-"
+enum { N_PARTS = 3, NAME_ROOM = 288 };
+static const char *const parts[N_PARTS] = {"value", "m", "v"};
+
+static const float *part_of(const sv_trainee *t, const sv_adamw *o, int part, size_t parameter, size_t at) {
+    return part == 0 ? t->parameters[parameter].value : (part == 1 ? o->m : o->v) + at;
+}
+
+/* ---- writing */
+
+static sv_status write_state(const sv_trainee *t, const sv_adamw *o, const char *folder, sv_error *err) {
+    size_t n = N_PARTS * t->n_parameters;
+    sv_tensor_plan *plans = sv_calloc(n, sizeof *plans);
+    char(*names)[NAME_ROOM] = sv_calloc(n, sizeof *names);
+    sv_tensor_writer *writer = NULL;
+    sv_status s = plans && names ? SV_OK : sv_fail_memory(err, "checkpoint", n * sizeof *names);
+    for (size_t i = 0; i < n && !s; i++) {
+        const sv_parameter *p = &t->parameters[i % t->n_parameters];
+        snprintf(names[i], NAME_ROOM, "%s.%.270s", parts[i / t->n_parameters], p->name);
+        plans[i] = (sv_tensor_plan){.name = names[i], .dtype = SV_F32, .n_dims = p->n_dims};
+        memcpy(plans[i].shape, p->shape, sizeof p->shape);
+    }
+    if (!s) s = sv_tensor_writer_open(folder, "state", plans, n, 0, &writer, err);
+    for (int part = 0; part < N_PARTS && !s; part++) {
+        size_t at = 0;
+        for (size_t i = 0; i < t->n_parameters && !s; at += t->parameters[i++].n)
+            s = sv_tensor_writer_put(writer, part_of(t, o, part, i, at), t->parameters[i].n * sizeof(float), err);
+    }
+    if (!s) s = sv_tensor_writer_finish(writer, err);
+    sv_tensor_writer_close(writer);
+    free(plans);
+    free(names);
+    return s;
+}
+
+static sv_status write_loop(const sv_adamw *o, const json_t *loop, const char *folder, sv_error *err) {
+    char *path = sv_path_join(folder, "state.json");
+    json_t *state = json_pack("{s:I,s:O}", "updates", (json_int_t)o->n_updates, "loop", loop);
+    sv_status s = path && state ? sv_json_save(path, state, err) : sv_fail_memory(err, "checkpoint", 0);
+    json_decref(state);
+    free(path);
+    return s;
+}
+
+/* Numbers of the checkpoints in a folder, rising; NULL with *n = 0 when there are none. */
+static int64_t *list(const char *output, size_t *n) {
+    DIR *folder = opendir(output);
+    int64_t *numbers = NULL;
+    size_t capacity = 0;
+    *n = 0;
+    for (struct dirent *e; folder && (e = readdir(folder));) {
+        char *end;
+        if (strncmp(e->d_name, PREFIX, sizeof PREFIX - 1) != 0) continue;
+        long long number = strtoll(e->d_name + sizeof PREFIX - 1, &end, 10);
+        if (*end || end == e->d_name + sizeof PREFIX - 1) continue;
+        if (!sv_grow(&numbers, *n, &capacity, sizeof *numbers)) break;
+        size_t at = (*n)++;
+        for (; at > 0 && numbers[at - 1] > number; at--) numbers[at] = numbers[at - 1];
+        numbers[at] = number;
+    }
+    if (folder) closedir(folder);
+    return numbers;
+}
+
+static char *path_of(const char *output, int64_t number) {
+    char name[64];
+    snprintf(name, sizeof name, PREFIX "%lld", (long long)number);
+    return sv_path_join(output, name);
+}
+
+static void remove_old(const char *output, int64_t keep) {
+    size_t n;
+    int64_t *numbers = list(output, &n);
+    for (size_t i = 0; keep > 0 && i + (size_t)keep < n; i++) {
+        char *path = path_of(output, numbers[i]);
+        if (path) sv_folder_remove(path);
+        free(path);
+    }
+    free(numbers);
+}
+
+sv_status sv_checkpoint_save(const char *output, const sv_trainee *t, const sv_adamw *o, const json_t *loop,
+                             int64_t keep, sv_error *err) {
+    sv_folder_writer folder = {0};
+    char *path = path_of(output, o->n_updates);
+    sv_status s = path ? SV_OK : sv_fail_memory(err, "path", 0);
+    if (!s) s = sv_folder_writer_open(&folder, path, 4.0 * sizeof(float) * (double)t->n_values, true, err);
+    if (!s) s = write_state(t, o, folder.temporary, err);
+    if (!s && t->rank > 0) s = sv_save_adapter_files(t, folder.temporary, err);
+    if (!s) s = write_loop(o, loop, folder.temporary, err);
+    if (!s) s = sv_folder_writer_commit(&folder, err);
+    sv_folder_writer_abort(&folder);
+    if (!s) remove_old(output, keep);
+    free(path);
+    return s;
+}
+
+/* ---- reading */
+
+static sv_status check_tensor(const sv_tensor *tensor, const sv_parameter *p, const char *name, const char *path,
+                              sv_error *err) {
+    bool fits = tensor && tensor->dtype == SV_F32 && tensor->n_dims == p->n_dims &&
+                memcmp(tensor->shape, p->shape, (size_t)p->n_dims * sizeof *p->shape) == 0;
+    if (fits) return SV_OK;
+    return sv_fail(err, SV_ERR_INPUT,
+                   "%s: '%s' %s: is it the checkpoint of this run? Name another output folder, or remove it", path,
+                   name, tensor ? "has another shape or type" : "is missing");
+}
+
+static sv_status read_state(const char *path, sv_trainee *t, sv_adamw *o, sv_error *err) {
+    char *name = sv_path_join(path, "state.safetensors");
+    sv_tensor_file *file = NULL;
+    sv_status s = name ? sv_tensor_file_open(name, &file, err) : sv_fail_memory(err, "path", 0);
+    free(name);
+    if (!s && sv_tensor_count(file) != N_PARTS * t->n_parameters) {
+        s = sv_fail(err, SV_ERR_INPUT, "%s: has %zu tensors, this run %zu: is it its checkpoint?", path,
+                    sv_tensor_count(file), N_PARTS * t->n_parameters);
+    }
+    for (int pass = 0; pass < 2 && !s; pass++) { /* nothing is changed before all fits */
+        for (int part = 0; part < N_PARTS && !s; part++) {
+            size_t at = 0;
+            for (size_t i = 0; i < t->n_parameters && !s; at += t->parameters[i++].n) {
+                const sv_parameter *p = &t->parameters[i];
+                char tensor_name[NAME_ROOM];
+                snprintf(tensor_name, NAME_ROOM, "%s.%.270s", parts[part], p->name);
+                const sv_tensor *tensor = sv_tensor_find(file, tensor_name);
+                if (pass == 0)
+                    s = check_tensor(tensor, p, tensor_name, path, err);
+                else
+                    sv_tensor_read_f32(tensor, 0, p->n, (float *)(uintptr_t)part_of(t, o, part, i, at));
+            }
+        }
+    }
+    sv_tensor_file_close(file);
+    return s;
+}
+
+static sv_status read_checkpoint(const char *path, sv_trainee *t, sv_adamw *o, json_t **loop, sv_error *err) {
+    char *name = sv_path_join(path, "state.json");
+    json_t *state = NULL;
+    sv_status s = name ? sv_json_load(name, &state, err) : sv_fail_memory(err, "path", 0);
+    if (!s && (!json_is_object(json_object_get(state, "loop")) || sv_json_int(state, "updates", -1) < 0))
+        s = sv_fail(err, SV_ERR_INPUT, "%s: is no state of a run; remove the folder to go on from an older one", name);
+    if (!s) s = read_state(path, t, o, err);
+    if (!s) {
+        o->n_updates = sv_json_int(state, "updates", 0);
+        *loop = json_incref(json_object_get(state, "loop"));
+        sv_trainee_values_changed(t);
+    }
+    json_decref(state);
+    free(name);
+    return s;
+}
+
+sv_status sv_checkpoint_load(const char *output, sv_trainee *t, sv_adamw *o, json_t **loop, sv_error *err) {
+    size_t n;
+    int64_t *numbers = list(output, &n);
+    *loop = NULL;
+    sv_status s = SV_OK;
+    if (n > 0) {
+        char *path = path_of(output, numbers[n - 1]);
+        s = path ? read_checkpoint(path, t, o, loop, err) : sv_fail_memory(err, "path", 0);
+        free(path);
+    }
+    free(numbers);
+    return s;
+}

@@ -1,0 +1,369 @@
+/* training.c - see training.h. */
+#include "train/training.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "train/checkpoint.h"
+#include "train/prepare.h"
+#include "train/save.h"
+#include "train/schedule.h"
+
+typedef struct training {
+    const sv_training_options *options;
+    const sv_train_config *c;
+    sv_training_outcome *outcome;
+    sv_model *model;
+    sv_pool *pool;
+    sv_trainee *trainee;
+    sv_pass *pass;
+    sv_adamw optimizer;
+    sv_schedule schedule;
+    sv_source *source;
+    sv_prepared *micro; /* [accumulation] */
+    size_t n_micro;
+    int64_t n_done;
+    double best_kappa;
+    char *log_path;
+    FILE *log;
+} training;
+
+/* The published targets: leaf names, which also hit the vision tower's MLPs. */
+static char *const text_targets[] = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
+static char *const vision_targets[] = {"q_proj",  "k_proj",    "v_proj", "o_proj", "gate_proj",
+                                       "up_proj", "down_proj", "qkv",    "proj"};
+
+/* ---- opening */
+
+static sv_status check_keys(const training *t, sv_error *err) {
+    const sv_train_config *c = t->c;
+    if (!c->model_path) return sv_fail(err, SV_ERR_USAGE, "'model_path' is missing: the folder of the base model");
+    if (!c->output_dir) return sv_fail(err, SV_ERR_USAGE, "'output_dir' is missing: where the run goes");
+    if (!c->train_file == (c->simulate_nights == 0)) {
+        return sv_fail(err, SV_ERR_USAGE, "one of 'train_file' and 'simulate_nights' must be given, found %s",
+                       c->train_file ? "both" : "none");
+    }
+    if (strcmp(c->precision, "f32") != 0)
+        return sv_fail(err, SV_ERR_USAGE, "'precision' must be f32, found '%s'", c->precision);
+    if (c->per_device_train_batch_size < 1 || c->gradient_accumulation_steps < 1)
+        return sv_fail(err, SV_ERR_USAGE, "batch size and accumulation steps must be at least 1");
+    if (c->full && (c->adapter_path || c->lora_targets.n || c->lora_target_pattern))
+        return sv_fail(err, SV_ERR_USAGE, "'full' trains no adapter: leave out adapter_path and lora_targets");
+    return SV_OK;
+}
+
+static sv_status open_trainee(training *t, sv_error *err) {
+    const sv_train_config *c = t->c;
+    bool vision = t->options->kind == SV_RECORD_WPT && !c->freeze_vision_encoder;
+    const sv_trainee_options options = {.full = c->full,
+                                        .freeze = c->freeze,
+                                        .targets = c->lora_targets.n ? (const char *const *)c->lora_targets.items
+                                                   : vision          ? (const char *const *)vision_targets
+                                                                     : (const char *const *)text_targets,
+                                        .n_targets = c->lora_targets.n ? c->lora_targets.n
+                                                     : vision          ? SV_COUNT(vision_targets)
+                                                                       : SV_COUNT(text_targets),
+                                        .target_pattern = c->lora_target_pattern,
+                                        .rank = (int)SV_MIN(c->lora_r, 65536),
+                                        .alpha = c->lora_alpha,
+                                        .dropout = c->lora_dropout,
+                                        .seed = (uint64_t)c->seed,
+                                        .adapter_folder = c->adapter_path};
+    const sv_adamw_options adamw = {c->adam_beta1, c->adam_beta2, c->adam_eps, c->weight_decay};
+    const sv_pass_options pass = {.recompute = c->recompute};
+    sv_status s = sv_model_load(c->model_path, NULL, &t->model, err);
+    if (!s) s = sv_trainee_new(t->model, &options, &t->trainee, err);
+    if (s) return s;
+    sv_model_config *config = &t->trainee->network.config;
+    if (c->min_pixels) config->min_pixels = (int)SV_MIN(c->min_pixels, INT32_MAX);
+    if (c->max_pixels) config->max_pixels = (int)SV_MIN(c->max_pixels, INT32_MAX);
+    s = sv_pass_new(t->trainee, &pass, t->pool, &t->pass, err);
+    t->outcome->n_trained = t->trainee->n_values;
+    t->outcome->n_parameters = (size_t)sv_model_n_parameters(t->model);
+    return s ? s : sv_adamw_new(t->trainee, &adamw, &t->optimizer, err);
+}
+
+static char *folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? sv_strndup(path, (size_t)(slash - path)) : sv_strndup(".", 1);
+}
+
+static sv_status open_source(training *t, sv_error *err) {
+    const sv_train_config *c = t->c;
+    bool answers = t->options->kind != SV_RECORD_WPT;
+    sv_source_options options = {.kind = answers && c->simulate_coarse ? SV_RECORD_COARSE : t->options->kind,
+                                 .stage_first = c->simulate_stage_first,
+                                 .shuffle = c->shuffle,
+                                 .run = (int)SV_MIN(c->simulate_run, 1000),
+                                 .seed = (uint64_t)c->seed,
+                                 .pool = t->pool,
+                                 .stop = t->options->cancelled};
+    if (c->train_file) {
+        char *root = c->image_root ? sv_strndup(c->image_root, strlen(c->image_root)) : folder_of(c->train_file);
+        sv_status s = root ? sv_source_open_jsonl(c->train_file, root, &options, &t->source, err)
+                           : sv_fail_memory(err, "path", 0);
+        free(root);
+        return s;
+    }
+    options.vary = c->simulate_vary;
+    const sv_sim_range range = {.first_seed = (uint64_t)c->simulate_seed,
+                                .n_nights = c->simulate_nights,
+                                .hours = c->simulate_hours,
+                                .rate_hz = (int)SV_MIN(c->simulate_rate_hz, 100000)};
+    return sv_source_open_simulated(&range, &options, &t->source, err);
+}
+
+static sv_status plan(training *t, sv_error *err) {
+    const sv_train_config *c = t->c;
+    double per_update = (double)(c->per_device_train_batch_size * c->gradient_accumulation_steps);
+    int64_t n = c->max_steps ? c->max_steps : (int64_t)ceil(c->epochs * (double)sv_source_n(t->source) / per_update);
+    t->schedule =
+        (sv_schedule){.peak = c->learning_rate,
+                      .n_updates = n,
+                      .n_warm_up = c->warmup_steps ? c->warmup_steps : (int64_t)ceil(c->warmup_ratio * (double)n)};
+    if (!sv_schedule_from_name(c->schedule, &t->schedule.kind))
+        return sv_fail(err, SV_ERR_USAGE, "'schedule' must be linear, cosine or constant, found '%s'", c->schedule);
+    if (n < 1)
+        return sv_fail(err, SV_ERR_INPUT, "there is nothing to do: %lld records, %g epochs",
+                       (long long)sv_source_n(t->source), c->epochs);
+    t->n_micro = (size_t)c->gradient_accumulation_steps;
+    t->micro = sv_calloc(t->n_micro, sizeof *t->micro);
+    t->outcome->n_updates = n;
+    return t->micro ? SV_OK : sv_fail_memory(err, "batches", 0);
+}
+
+/* ---- the folder */
+
+static char *in_output(const training *t, const char *name) { return sv_path_join(t->c->output_dir, name); }
+
+/* Keys that may differ when a run goes on: they change none of its numbers. */
+static void forget_harmless(json_t *config) {
+    static const char *const keys[] = {"output_dir",  "save_steps", "keep_checkpoints",
+                                       "eval_nights", "eval_steps", "recompute"};
+    for (size_t i = 0; i < SV_COUNT(keys); i++) json_object_del(config, keys[i]);
+}
+
+/* Writes down what the run is told, or compares with what it was told before. */
+static sv_status claim_folder(training *t, sv_error *err) {
+    char *path = in_output(t, "run.json");
+    json_t *mine = sv_train_config_to_json(t->c), *there = NULL, *value;
+    const char *key;
+    sv_status s = path && mine ? sv_make_dirs(t->c->output_dir, err) : sv_fail_memory(err, "run.json", 0);
+    if (!s && !sv_file_exists(path)) {
+        s = sv_json_save(path, mine, err);
+    } else if (!s && !(s = sv_json_load(path, &there, err))) {
+        forget_harmless(mine);
+        json_object_foreach(mine, key, value) {
+            if (s || json_equal(value, json_object_get(there, key))) continue;
+            s = sv_fail(err, SV_ERR_INPUT,
+                        "%s holds a run with another '%s'; name another output_dir, or remove that folder",
+                        t->c->output_dir, key);
+        }
+    }
+    json_decref(mine);
+    json_decref(there);
+    free(path);
+    return s;
+}
+
+/* Keeps the lines of updates that the checkpoint knows; what came after is done again. */
+static sv_status trim_log(training *t, sv_error *err) {
+    char *text = NULL;
+    size_t len = 0;
+    sv_strbuf kept = {0};
+    if (!sv_file_exists(t->log_path)) return SV_OK;
+    sv_status s = sv_file_read(t->log_path, SIZE_MAX, &text, &len, err);
+    for (size_t at = 0; !s && at < len;) {
+        const char *end = memchr(text + at, '\n', len - at);
+        size_t n = end ? (size_t)(end - (text + at)) + 1 : len - at;
+        json_t *line = end ? json_loadb(text + at, n, 0, NULL) : NULL;
+        if (line && sv_json_int(line, "step", INT64_MAX) < t->n_done) sv_strbuf_append(&kept, text + at, n);
+        json_decref(line);
+        at += n;
+    }
+    if (!s && kept.failed) s = sv_fail_memory(err, "log", len);
+    if (!s) s = sv_file_write(t->log_path, sv_strbuf_text(&kept), kept.len, err);
+    sv_strbuf_free(&kept);
+    free(text);
+    return s;
+}
+
+static sv_status resume(training *t, sv_error *err) {
+    json_t *loop = NULL;
+    sv_status s = sv_checkpoint_load(t->c->output_dir, t->trainee, &t->optimizer, &loop, err);
+    if (s) return s;
+    t->n_done = t->outcome->n_resumed = t->optimizer.n_updates;
+    t->best_kappa = sv_json_real(loop, "best_kappa", NAN);
+    json_decref(loop);
+    t->log_path = in_output(t, "log.jsonl");
+    if (!t->log_path) return sv_fail_memory(err, "path", 0);
+    if ((s = trim_log(t, err))) return s;
+    t->log = fopen(t->log_path, "a");
+    return t->log ? SV_OK : sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot open", t->log_path);
+}
+
+static sv_status write_line(training *t, json_t *line, sv_error *err) {
+    bool done = line && json_dumpf(line, t->log, JSON_COMPACT | JSON_REAL_PRECISION(17)) == 0 &&
+                fputc('\n', t->log) != EOF && fflush(t->log) == 0;
+    json_decref(line);
+    return done ? SV_OK : sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot write", t->log_path);
+}
+
+static sv_status save(training *t, sv_error *err) {
+    json_t *loop = json_pack("{s:o}", "best_kappa", isnan(t->best_kappa) ? json_null() : json_real(t->best_kappa));
+    if (!loop) return sv_fail_memory(err, "checkpoint", 0);
+    sv_status s = sv_checkpoint_save(t->c->output_dir, t->trainee, &t->optimizer, loop, t->c->keep_checkpoints, err);
+    json_decref(loop);
+    return s;
+}
+
+static sv_status save_trained(training *t, const char *name, sv_error *err) {
+    char *path = in_output(t, name);
+    sv_status s = path ? sv_save_trained(t->trainee, path, err) : sv_fail_memory(err, "path", 0);
+    free(path);
+    return s;
+}
+
+/* ---- one update */
+
+static sv_status gather(training *t, double *weight, sv_error *err) {
+    size_t n = (size_t)t->c->per_device_train_batch_size;
+    uint64_t at = (uint64_t)t->n_done * n * t->n_micro;
+    sv_status s = SV_OK;
+    *weight = 0;
+    for (size_t m = 0; m < t->n_micro && !s; m++) {
+        sv_prepared_clear(&t->micro[m]);
+        for (size_t i = 0; i < n && !s; i++) {
+            sv_record record = {0};
+            s = sv_source_get(t->source, at++, &record, err);
+            if (!s) {
+                s = sv_prepared_add(&t->micro[m], &record, &t->trainee->network.config,
+                                    sv_model_get_tokenizer(t->model), err);
+            }
+            sv_record_free(&record);
+        }
+        *weight += t->micro[m].weight;
+    }
+    return s;
+}
+
+static sv_status update(training *t, double *mean_loss, sv_error *err) {
+    double weight, sum = 0, rate = sv_schedule_rate(&t->schedule, t->n_done);
+    size_t n_tokens = 0;
+    sv_status s = gather(t, &weight, err);
+    if (s) return s;
+    sv_trainee_clear_gradients(t->trainee);
+    for (size_t m = 0; m < t->n_micro && !s; m++) {
+        sv_train_batch batch = sv_prepared_batch(&t->micro[m]);
+        sv_pass_loss loss;
+        s = sv_pass_run(t->pass, &batch, 1 / weight, (uint64_t)t->n_done * t->n_micro + m, &loss, err);
+        sum += loss.sum;
+        n_tokens += loss.n_tokens;
+    }
+    if (s) return s;
+    double norm = sv_gradient_norm(t->trainee, t->pool);
+    *mean_loss = sum / weight;
+    if (!isfinite(*mean_loss) || !isfinite(norm)) {
+        return sv_fail(err, SV_ERR_INPUT,
+                       "update %lld: the loss is %g, the gradients' norm %g: lower the learning rate, or look at the "
+                       "records; the last checkpoint stands",
+                       (long long)t->n_done, *mean_loss, norm);
+    }
+    sv_gradient_clip(t->trainee, norm, t->c->max_grad_norm);
+    sv_adamw_update(&t->optimizer, t->trainee, rate, t->pool);
+    return write_line(t,
+                      json_pack("{s:I,s:f,s:f,s:f,s:I}", "step", (json_int_t)t->n_done++, "loss", *mean_loss,
+                                "grad_norm", norm, "lr", rate, "tokens", (json_int_t)n_tokens),
+                      err);
+}
+
+static sv_status evaluate(training *t, sv_training_news *news, sv_error *err) {
+    double kappa = NAN;
+    if (!t->options->evaluate || t->c->eval_nights.n == 0) return SV_OK;
+    sv_status s = t->options->evaluate(t->options->context, &t->trainee->network, t->c->output_dir, &kappa, err);
+    if (s) return s;
+    news->kappa = kappa;
+    /* the number of the last update: it is trimmed with it */
+    s = write_line(t,
+                   json_pack("{s:I,s:o}", "step", (json_int_t)(t->n_done - 1), "kappa",
+                             isfinite(kappa) ? json_real(kappa) : json_null()),
+                   err);
+    if (s || !isfinite(kappa) || kappa <= t->best_kappa) return s;
+    t->best_kappa = kappa;
+    return save_trained(t, "best", err);
+}
+
+static bool is_due(int64_t every, int64_t n_done, int64_t n_all) {
+    return n_done == n_all || (every > 0 && n_done % every == 0);
+}
+
+static sv_status loop(training *t, sv_error *err) {
+    int64_t n = t->schedule.n_updates;
+    sv_training_news news = {.n_updates = n, .kappa = NAN};
+    t->outcome->first_loss = t->outcome->last_loss = NAN;
+    while (t->n_done < n) {
+        double loss;
+        if (t->options->cancelled && t->options->cancelled()) {
+            sv_status s = t->n_done > t->outcome->n_resumed ? save(t, err) : SV_OK;
+            return s ? s
+                     : sv_fail(err, SV_ERR_CANCELLED, "stopped after %lld of %lld updates; the same command goes on",
+                               (long long)t->n_done, (long long)n);
+        }
+        sv_status s = update(t, &loss, err);
+        if (s) return s;
+        if (isnan(t->outcome->first_loss)) t->outcome->first_loss = loss;
+        t->outcome->last_loss = loss;
+        if (is_due(t->c->eval_steps, t->n_done, n)) s = evaluate(t, &news, err);
+        if (!s && is_due(t->c->save_steps, t->n_done, n)) s = save(t, err);
+        if (s) return s;
+        news.n_done = t->n_done;
+        news.loss = loss;
+        news.learning_rate = sv_schedule_rate(&t->schedule, t->n_done - 1);
+        if (t->options->news) t->options->news(t->options->context, &news);
+    }
+    return save_trained(t, "final", err);
+}
+
+/* ---- all of it */
+
+static bool is_complete(const training *t) {
+    char *final = in_output(t, "final");
+    bool there = final && sv_file_exists(final);
+    free(final);
+    return there && t->n_done == t->schedule.n_updates;
+}
+
+static sv_status run(training *t, sv_error *err) {
+    sv_status s = check_keys(t, err);
+    if (!s) s = sv_pool_new(t->options->n_threads, &t->pool, err);
+    if (!s) s = open_trainee(t, err);
+    if (!s) s = open_source(t, err);
+    if (!s) s = plan(t, err);
+    if (!s) s = claim_folder(t, err);
+    if (!s) s = resume(t, err);
+    if (s) return s;
+    t->outcome->was_complete = is_complete(t);
+    return t->outcome->was_complete ? SV_OK : loop(t, err);
+}
+
+sv_status sv_training_run(const sv_training_options *options, sv_training_outcome *outcome, sv_error *err) {
+    training t = {.options = options, .c = options->config, .outcome = outcome, .best_kappa = NAN};
+    *outcome = (sv_training_outcome){.first_loss = NAN, .last_loss = NAN};
+    sv_status s = run(&t, err);
+    outcome->best_kappa = t.best_kappa;
+    for (size_t i = 0; t.micro && i < t.n_micro; i++) sv_prepared_free(&t.micro[i]);
+    free(t.micro);
+    if (t.log) fclose(t.log);
+    free(t.log_path);
+    sv_source_close(t.source);
+    sv_adamw_free(&t.optimizer);
+    sv_pass_free(t.pass);
+    sv_trainee_free(t.trainee);
+    sv_pool_free(t.pool);
+    sv_model_free(t.model);
+    return s;
+}

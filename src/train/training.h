@@ -1,0 +1,48 @@
+/*
+ * training.h - a whole run: records in, updates, checkpoints, a log, what was trained out.
+ *
+ * OUTPUT/run.json        what the run was told
+ * OUTPUT/log.jsonl       an object for each update: step, loss, grad_norm, lr, tokens; for each evaluation: step, kappa
+ * OUTPUT/checkpoint-N    the state after N updates (checkpoint.h)
+ * OUTPUT/best            what was trained, at its best kappa
+ * OUTPUT/final           what was trained, at the end: a PEFT adapter or a model folder
+ *
+ * A run that was stopped in any way goes on from its newest checkpoint and gives the very numbers of one that was not.
+ */
+#ifndef SV_TRAIN_TRAINING_H
+#define SV_TRAIN_TRAINING_H
+
+#include "train/config.h"
+#include "train/pass.h"
+#include "train/source.h"
+
+typedef struct sv_training_news {
+    int64_t n_done, n_updates;
+    double loss, learning_rate; /* of the last update */
+    double kappa;               /* of the last evaluation; NaN = none yet */
+} sv_training_news;
+
+typedef struct sv_training_options {
+    const sv_train_config *config; /* borrowed */
+    sv_record_kind kind;           /* WPT, or FINE for both kinds of answers */
+    int n_threads;                 /* 0 = one per usable core; the numbers do not depend on it */
+    void (*news)(void *context, const sv_training_news *news); /* after each update; NULL = none */
+    /* Kappa of the network as it is now; NULL, or config without eval_nights: none is computed. */
+    sv_status (*evaluate)(void *context, const sv_model *network, const char *output, double *kappa, sv_error *err);
+    bool (*cancelled)(void); /* NULL = never; true: a checkpoint is written, then SV_ERR_CANCELLED */
+    void *context;
+} sv_training_options;
+
+typedef struct sv_training_outcome {
+    int64_t n_updates, n_resumed; /* in all; of them done by an earlier run */
+    double first_loss, last_loss; /* of this run's updates; NaN = there were none */
+    double best_kappa;            /* NaN = not evaluated */
+    bool was_complete;
+    size_t n_trained, n_parameters; /* numbers that change, of the base */
+} sv_training_outcome;
+
+/* SV_ERR_INPUT: files, records, an output folder that holds another run; SV_ERR_USAGE: keys that are missing or exclude
+ * each other; SV_ERR_OUTPUT: the disk. */
+sv_status sv_training_run(const sv_training_options *options, sv_training_outcome *outcome, sv_error *err);
+
+#endif

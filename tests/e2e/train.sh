@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Trains through the program: the golden runs repeated by the command line, a run killed and gone on with, what it leaves.
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+sv() { "$SLEEPVLM" "$@"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# losses of a log, one a line
+losses() { sed -n 's/.*"loss":\([0-9.e+-]*\).*/\1/p' "$1"; }
+
+# the losses of a log are these, to a tolerance
+check_losses() { # LOG TOLERANCE LOSS...
+  local log=$1 tolerance=$2
+  shift 2
+  paste -d' ' <(losses "$log") <(printf '%s\n' "$@") | LC_ALL=C awk -v t="$tolerance" \
+    '{ d = $1 - $2; if (NF != 2 || d > t || -d > t) { print "loss " $1 ", expected " $2; bad = 1 } n++ } END { exit bad || n == 0 }' ||
+    fail "$log"
+}
+
+golden=$SHARED/golden
+if [[ -d $golden/training ]]; then
+  echo "-- the golden runs, by the command line"
+  pictures=$golden/qwen25vl-tiny/pictures
+  image() { printf '{"type":"image","image":"%s/%s.png"}' "$pictures" "$1"; }
+  text() { printf '{"type":"text","text":"%s"}' "$1"; }
+  answer='```json\n{\n  \"applicable_rules\": [\"N2.1\"],\n  \"sleep_stage\": \"N2\"\n}\n```'
+  {
+    printf '{"id":"a#1_N2","messages":[{"role":"system","content":"Score."},{"role":"user","content":[%s,%s,%s,%s,%s,%s]},{"role":"assistant","content":"%s"}]}\n' \
+      "$(text 'Preceding epoch N‑1: ')" "$(image p0)" "$(text '**Target epoch N**: ')" "$(image p1)" \
+      "$(text 'Subsequent epoch N+1: ')" "$(image p2)" "$answer"
+    printf '{"id":"a#2_W","messages":[{"role":"system","content":"Score."},{"role":"user","content":[%s,%s]},{"role":"assistant","content":"\\n {\\"sleep_stage\\": \\"W\\"}"}]}\n' \
+      "$(image ragged_308x196)" "$(text 'stage?')"
+  } >"$work/batch.jsonl"
+  common=(--model-path "$golden/qwen25vl-tiny/model-b" --train-file "$work/batch.jsonl" --per-device-train-batch-size 2
+    --max-steps 10 --warmup-steps 2 --learning-rate 1e-4 --shuffle false --save-steps 0)
+  sv train sft -q "${common[@]}" --full true --output-dir "$work/full"
+  check_losses "$work/full/log.jsonl" 1e-4 11.860224723815918 11.860224723815918 10.873858451843262 \
+    10.524324417114258 9.96479320526123 9.448485374450684 9.196815490722656 9.02751636505127 8.862568855285645 8.734285354614258
+  sv train sft -q "${common[@]}" --adapter-path "$golden/training/lora-phase2/adapter" --lora-dropout 0 --output-dir "$work/lora"
+  check_losses "$work/lora/log.jsonl" 1e-4 11.897159576416016 11.897159576416016 11.86282730102539 \
+    11.79432201385498 11.734596252441406 11.683597564697266 11.641244888305664 11.607471466064453 11.58220100402832 11.565381050109863
+
+  echo "-- what was trained goes on where it ended: adapter, merged model and full model are read by the engine"
+  sv merge "$golden/qwen25vl-tiny/model-b" "$work/lora/final" -o "$work/merged" --dtype f32 -q
+  sv info "$work/full/final" >/dev/null
+  sv train sft -q "${common[@]}" --max-steps 1 --full true --model-path "$work/merged" --output-dir "$work/on"
+  check_losses "$work/on/log.jsonl" 1e-4 11.55698013305664
+  sv train sft -q "${common[@]}" --max-steps 1 --full true --model-path "$work/full/final" --output-dir "$work/on2"
+  check_losses "$work/on2/log.jsonl" 1e-4 8.664410591125488
+else
+  echo "-- skip: $golden/training is not there"
+fi
+
+echo "-- a run on simulated nights, and the same at another number of threads and with recomputation"
+sv bench --make-model tiny -o "$work/tiny" --dtype f32 --seed 3 >/dev/null 2>&1
+cat >"$work/run.yaml" <<END
+# the published keys and ours
+model_path: $work/tiny
+simulate_nights: 2
+simulate_hours: 0.2
+simulate_run: 4
+per_device_train_batch_size: 2
+gradient_accumulation_steps: 2
+max_steps: 12
+learning_rate: 1.0e-3
+lora_r: 4
+lora_alpha: 8
+lora_dropout: 0.1
+lora_targets: [q_proj, v_proj, qkv]
+save_steps: 3
+END
+sv train sft -q "$work/run.yaml" --output-dir "$work/whole" -t 2
+[[ $(wc -l <"$work/whole/log.jsonl") == 12 ]] || fail "the log has not 12 lines"
+for file in run.json final/adapter_config.json final/adapter_model.safetensors checkpoint-9/state.json checkpoint-12/state.safetensors; do
+  [[ -s $work/whole/$file ]] || fail "$file is missing"
+done
+[[ ! -e $work/whole/checkpoint-6 ]] || fail "old checkpoints are kept"
+sv train sft -q "$work/run.yaml" --output-dir "$work/alone" -t 1 --recompute true
+cmp "$work/whole/log.jsonl" "$work/alone/log.jsonl" || fail "the losses depend on threads or recomputation"
+cmp "$work/whole/final/adapter_model.safetensors" "$work/alone/final/adapter_model.safetensors" || fail "so does the adapter"
+
+echo "-- killed at any moment and gone on with: the same losses, to the last bit"
+for moment in 1 2 3; do
+  "$SLEEPVLM" train sft -q "$work/run.yaml" --output-dir "$work/cut" &
+  pid=$!
+  for _ in $(seq 400); do
+    [[ -f $work/cut/log.jsonl ]] && (($(wc -l <"$work/cut/log.jsonl") >= 3 * moment)) && break
+    sleep 0.02
+  done
+  kill -9 $pid 2>/dev/null || true
+  wait $pid 2>/dev/null || true
+done
+sv train sft "$work/run.yaml" --output-dir "$work/cut" 2>"$work/err"
+grep -q 'by an earlier run\|already done' "$work/err" || fail "nothing was taken over"
+cmp "$work/whole/log.jsonl" "$work/cut/log.jsonl" || fail "the losses of the resumed run differ"
+cmp "$work/whole/final/adapter_model.safetensors" "$work/cut/final/adapter_model.safetensors" || fail "its adapter differs"
+
+echo "-- Ctrl-C leaves a checkpoint"
+"$SLEEPVLM" train sft -q "$work/run.yaml" --output-dir "$work/int" --save-steps 0 2>"$work/err" &
+pid=$!
+for _ in $(seq 400); do
+  [[ -f $work/int/log.jsonl ]] && (($(wc -l <"$work/int/log.jsonl") >= 2)) && break
+  sleep 0.02
+done
+kill -TERM $pid
+code=0; wait $pid || code=$?
+((code == 130)) || fail "interrupted run ended with $code"
+ls -d "$work"/int/checkpoint-* >/dev/null || fail "no checkpoint"
+sv train sft -q "$work/run.yaml" --output-dir "$work/int" --save-steps 0
+cmp "$work/whole/log.jsonl" "$work/int/log.jsonl" || fail "the losses after Ctrl-C differ"
+
+echo "-- evaluation on a night, and done is done"
+"$SOURCE/tests/support/demo-night" --hours 0.1 --seed 7 "$work/night.edf" >/dev/null
+sv train sft -q "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 --eval-nights "$work/night.edf" --json >"$work/json"
+grep -q '"kappa"' "$work/eval/log.jsonl" || fail "no kappa in the log"
+grep -q '"updates":2' "$work/json" || fail "the summary: $(cat "$work/json")"
+sv train sft "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 --eval-nights "$work/night.edf" 2>"$work/err"
+grep -q 'already done' "$work/err" || fail "a finished run was done again"
+
+echo "-- first phase"
+sv train wpt -q "$work/run.yaml" --output-dir "$work/wpt" --max-steps 2
+[[ -s $work/wpt/final/adapter_model.safetensors ]] || fail "wpt leaves no adapter"
+
+echo "-- what is wrong is said, and where"
+expect() { # PATTERN ARGUMENT...
+  local pattern=$1 code=0
+  shift
+  sv train sft -q "$@" 2>"$work/err" || code=$?
+  ((code == 1 || code == 2)) && grep -q -- "$pattern" "$work/err" || fail "'$pattern' ($code): $(cat "$work/err")"
+}
+expect "another 'learning_rate'" "$work/run.yaml" --output-dir "$work/whole" --learning-rate 2e-3
+expect "output_dir" "$work/run.yaml"
+expect "both" "$work/run.yaml" --output-dir "$work/x" --train-file "$work/none.jsonl"
+expect "no option" "$work/run.yaml" --output-dir "$work/x" --learning-rat 1
+expect "whole number" "$work/run.yaml" --output-dir "$work/x" --max-steps many
+printf 'model_path: a\nlerning_rate: 1\n' >"$work/bad.yaml"
+expect "line 2: there is no key 'lerning_rate'" "$work/bad.yaml"
+printf 'model_path: [a\n' >"$work/bad.yaml"
+expect "bad.yaml: line" "$work/bad.yaml"
+head -c 3000 "$work/whole/checkpoint-12/state.safetensors" >"$work/short" && cp -r "$work/whole" "$work/torn"
+cp "$work/short" "$work/torn/checkpoint-12/state.safetensors"
+expect "checkpoint-12" "$work/run.yaml" --output-dir "$work/torn"
+echo "all good"
