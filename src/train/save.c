@@ -94,14 +94,21 @@ static sv_status write_weights(const sv_trainee *t, const char *folder, sv_dtype
     sv_tensor_plan *plans = sv_calloc(n_all, sizeof *plans);
     sv_tensor_writer *writer = NULL;
     if (!plans) return sv_fail_memory(err, "weights", n_all * sizeof *plans);
+    size_t n_trained = 0;
     for (size_t i = 0; i < n_all; i++) {
         const sv_tensor *tensor = sv_tensor_at(file, i);
         if (is_left_out(t, tensor)) continue;
+        n_trained += find(t, tensor->name) != NULL;
         plans[n] = (sv_tensor_plan){
             .name = tensor->name, .dtype = is_float(tensor->dtype) ? dtype : tensor->dtype, .n_dims = tensor->n_dims};
         memcpy(plans[n++].shape, tensor->shape, sizeof tensor->shape);
     }
-    sv_status s = sv_tensor_writer_open(folder, "model", plans, n, 0, &writer, err);
+    sv_status s = SV_OK;
+    if (n_trained != t->n_parameters) {
+        s = sv_fail(err, SV_ERR_INTERNAL, "%s: %zu of %zu trained parameters are in its files", t->network.folder,
+                    n_trained, t->n_parameters);
+    }
+    if (!s) s = sv_tensor_writer_open(folder, "model", plans, n, 0, &writer, err);
     for (size_t i = 0; i < n_all && !s; i++) {
         const sv_tensor *tensor = sv_tensor_at(file, i);
         if (is_left_out(t, tensor)) continue;

@@ -134,13 +134,6 @@ static sv_status train_patch_embed(builder *b, const sv_module *m, const char *n
 
 static sv_status train_weight(builder *b, const sv_module *m, const char *name, sv_error *err) {
     sv_matrix *w = &m->linear->parts[m->part].weight;
-    if (w->dtype == SV_I32) {
-        return sv_fail(
-            err, SV_ERR_UNSUPPORTED,
-            "'%s' is packed in four bits, which cannot be trained in full; train a LoRA adapter, or the model "
-            "before it was quantised",
-            name);
-    }
     float *value = floats(b, w->n_out * w->n_in, err), *gradient = floats(b, w->n_out * w->n_in, err);
     if (!value || !gradient) return SV_ERR_MEMORY;
     for (size_t row = 0; row < w->n_out; row++) sv_matrix_read_row(w, row, value + row * w->n_in);
@@ -277,6 +270,12 @@ static sv_status copy_network(sv_trainee *t, const sv_model *base, sv_error *err
 static sv_status check_options(const builder *b, sv_error *err) {
     const sv_trainee_options *o = b->options;
     if (b->base->adapter) return sv_fail(err, SV_ERR_USAGE, "the base must be loaded without an adapter");
+    if (o->full && b->base->quantisation.method[0]) {
+        return sv_fail(err, SV_ERR_UNSUPPORTED,
+                       "%s is packed in four bits, which cannot be trained in full; train a LoRA adapter, or the model "
+                       "before it was quantised",
+                       b->base->folder);
+    }
     if (!o->full && !o->adapter_folder && o->rank < 1)
         return sv_fail(err, SV_ERR_USAGE, "the rank of an adapter must be at least 1, found %d", o->rank);
     if (o->dropout < 0 || !(o->dropout < 1))
