@@ -73,7 +73,7 @@ static void note_log(page *p) {
     const sv_training_log *log = p->log;
     int64_t n_planned = sv_json_int(log->run, "max_steps", 0), n_done = last_step(log) + 1;
     size_t n_odd = 0;
-    for (size_t i = 0; i < log->n_updates; i++) n_odd += !isfinite(log->updates[i].loss);
+    for (size_t i = 0; i < log->n_updates; i++) n_odd += isfinite(log->updates[i].loss) == 0;
     if (log->cut)
         sv_strbuf_puts(
             &p->out, "<li>The last line of the log is not whole: the run is writing it, or was stopped by force.</li>");
