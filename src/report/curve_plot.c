@@ -29,10 +29,12 @@ static axis axis_of_values(const sv_curve_plot *plot) {
             high = fmax(high, c->y[i]);
         }
     }
+    low = fmin(low, plot->low); /* NaN gives the other */
+    high = fmax(high, plot->high);
     if (low > high) return (axis){0, 1, false};
     bool logarithmic = plot->may_be_logarithmic && low > TINY_VALUE && high > 8 * low;
     if (logarithmic) low = log10(low), high = log10(high);
-    double margin = high > low ? .05 * (high - low) : fmax(.1 * fabs(high), 1e-6);
+    double margin = high > low ? .05 * (high - low) : high != 0 ? .1 * fabs(high) : 1;
     return (axis){low - margin, high + margin, logarithmic};
 }
 

@@ -21,6 +21,7 @@ typedef struct sv_curve_plot {
     size_t n_curves;
     double x_first, x_last;  /* the range of the horizontal axis */
     double line;             /* a dashed horizontal line there; NaN = none. It does not widen the vertical axis */
+    double low, high;        /* what the vertical axis shows at least; NaN = only the values */
     bool may_be_logarithmic; /* when all values are above 0 and the largest is more than eight times the smallest */
 } sv_curve_plot;
 

@@ -138,7 +138,7 @@ sv_training_progress sv_training_log_progress(const sv_training_log *log) {
         p.last_loss = mean;
         if (!isfinite(mean) || mean >= p.lowest_loss) continue;
         p.lowest_loss = mean;
-        p.lowest_step = log->updates[end - 1].step;
+        p.lowest_step = log->updates[end - m + m / 2].step;
     }
     for (size_t i = 0; i < log->n_evaluations; i++) {
         const sv_logged_evaluation *e = &log->evaluations[i];

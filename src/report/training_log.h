@@ -40,7 +40,7 @@ typedef struct sv_training_progress {
     size_t n_mean; /* updates that a mean is over */
     double first_loss, last_loss;
     double lowest_loss;               /* of all means over n_mean updates in a row; NaN = no loss is finite */
-    int64_t lowest_step;              /* the last update of that mean */
+    int64_t lowest_step;              /* the middle of them */
     double tokens;                    /* sum */
     const sv_logged_evaluation *best; /* first with the highest kappa; NULL = no kappa */
 } sv_training_progress;

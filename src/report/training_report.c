@@ -28,12 +28,13 @@ static double *evaluation_column(const page *p, size_t i) { return p->columns[EV
 
 /* ---- columns */
 
-/* Each mean stands at the update that it ends with; before the first there is none. */
+/* Each mean stands in the middle of its updates; near the ends there is none. */
 static void fill_means(double *mean, const double *loss, size_t n, size_t n_mean) {
-    for (size_t i = 0; i < n; i++) {
-        double sum = i + 1 < n_mean ? NAN : 0;
-        for (size_t k = 0; k < n_mean && k <= i; k++) sum += loss[i - k];
-        mean[i] = sum / (double)n_mean;
+    for (size_t i = 0; i < n; i++) mean[i] = NAN;
+    for (size_t first = 0; first + n_mean <= n; first++) {
+        double sum = 0;
+        for (size_t i = first; i < first + n_mean; i++) sum += loss[i];
+        mean[first + n_mean / 2] = sum / (double)n_mean;
     }
 }
 
@@ -96,9 +97,9 @@ static void note_loss(page *p) {
 static void note_kappa(page *p) {
     const sv_training_log *log = p->log;
     const sv_logged_evaluation *best = p->progress.best;
-    if (!best || best == &log->evaluations[log->n_evaluations - 1]) return;
+    if (!best || log->evaluations[log->n_evaluations - 1].kappa >= best->kappa) return;
     put_number(p, "<li>The best kappa, ", best->kappa, "");
-    sv_strbuf_printf(&p->out, " at update %lld, is not that of the last evaluation", (long long)best->step);
+    sv_strbuf_printf(&p->out, " at update %lld, is above that of the last evaluation", (long long)best->step);
     put_number(p, " (", log->evaluations[log->n_evaluations - 1].kappa,
                "). The folder <code>best</code> holds it.</li>");
 }
@@ -173,16 +174,11 @@ static void put_cards(page *p) {
 
 /* ---- curves */
 
-static void plot(page *p, const char *title, const sv_curve *curves, size_t n, bool may_be_logarithmic, double line) {
-    const sv_training_log *log = p->log;
-    const sv_curve_plot put = {.title = title,
-                               .curves = curves,
-                               .n_curves = n,
-                               .x_first = (double)log->updates[0].step,
-                               .x_last = (double)last_step(log),
-                               .line = line,
-                               .may_be_logarithmic = may_be_logarithmic};
-    sv_curve_plot_put(&p->out, &put);
+/* `shape` says what is particular: title, curves, scales. */
+static void plot(page *p, sv_curve_plot shape) {
+    shape.x_first = (double)p->log->updates[0].step;
+    shape.x_last = (double)last_step(p->log);
+    sv_curve_plot_put(&p->out, &shape);
 }
 
 static void put_loss(page *p) {
@@ -191,9 +187,15 @@ static void put_loss(page *p) {
                                {"mean", p->columns[STEP], p->columns[MEAN], n, false}};
     sv_strbuf_printf(&p->out,
                      "<h2>Loss</h2><p class=\"small soft\"><span class=\"key each\"></span>each update &nbsp; <span "
-                     "class=\"key\"></span>mean of the last %zu</p>",
+                     "class=\"key\"></span>mean of %zu in a row</p>",
                      p->progress.n_mean);
-    plot(p, "Loss over the updates", curves, SV_COUNT(curves), true, NAN);
+    plot(p, (sv_curve_plot){.title = "Loss over the updates",
+                            .curves = curves,
+                            .n_curves = SV_COUNT(curves),
+                            .line = NAN,
+                            .low = NAN,
+                            .high = NAN,
+                            .may_be_logarithmic = true});
 }
 
 static bool has_accuracy(const sv_training_log *log) {
@@ -229,7 +231,12 @@ static void put_kappa(page *p) {
                    "class=\"key\"></span>kappa");
     if (accuracy) sv_strbuf_puts(&p->out, " &nbsp; <span class=\"key second\"></span>accuracy");
     sv_strbuf_puts(&p->out, "</p>");
-    plot(p, "Kappa over the updates", curves, accuracy ? 2 : 1, false, NAN);
+    plot(p, (sv_curve_plot){.title = "Kappa over the updates",
+                            .curves = curves,
+                            .n_curves = accuracy ? 2 : 1,
+                            .line = NAN,
+                            .low = 0,
+                            .high = 1});
     put_evaluation_table(p, accuracy);
 }
 
@@ -248,13 +255,24 @@ static void put_norm(page *p) {
         sv_strbuf_puts(&p->out, log->run ? "Not clipped." : "");
     }
     sv_strbuf_puts(&p->out, "</p>");
-    plot(p, "Norm of the gradients over the updates", &curve, 1, true, limit > 0 ? limit : NAN);
+    plot(p, (sv_curve_plot){.title = "Norm of the gradients over the updates",
+                            .curves = &curve,
+                            .n_curves = 1,
+                            .line = limit > 0 ? limit : NAN,
+                            .low = NAN,
+                            .high = NAN,
+                            .may_be_logarithmic = true});
 }
 
 static void put_rate(page *p) {
     const sv_curve curve = {"mean", p->columns[STEP], p->columns[RATE], p->log->n_updates, false};
     sv_strbuf_puts(&p->out, "<h2>Learning rate</h2>");
-    plot(p, "Learning rate over the updates", &curve, 1, false, NAN);
+    plot(p, (sv_curve_plot){.title = "Learning rate over the updates",
+                            .curves = &curve,
+                            .n_curves = 1,
+                            .line = NAN,
+                            .low = 0,
+                            .high = NAN});
 }
 
 static void put_settings(page *p) {
