@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""What `sleepvlm train` leaves, read by transformers and PEFT: the same loss on the same records?
+
+    python3 tests/python/check_training.py build/release/sleepvlm MODEL RECORDS.jsonl IMAGE_ROOT [ADAPTER]
+
+MODEL: a Hugging Face folder (the base, or OUTPUT/final of a full run); ADAPTER: OUTPUT/final of a LoRA run. Ours is the
+loss that a run begins with. Needs torch, transformers, peft, safetensors, Pillow; float32 on the processor."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import torch
+from peft import PeftModel
+from PIL import Image
+from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
+
+
+def ours(program, model, records, root, adapter, n):
+    with tempfile.TemporaryDirectory() as folder:
+        command = [program, "train", "sft", "-q", "--model-path", model, "--train-file", records, "--image-root", root,
+                   "--output-dir", folder + "/run", "--per-device-train-batch-size", str(n), "--max-steps", "1",
+                   "--warmup-steps", "1", "--shuffle", "false", "--lora-dropout", "0"]
+        command += ["--adapter-path", adapter] if adapter else ["--full", "true"]
+        subprocess.run(command, check=True)
+        return json.loads(pathlib.Path(folder, "run", "log.jsonl").read_text().splitlines()[0])["loss"]
+
+
+def theirs(model_folder, rows, root, adapter):
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(model_folder, dtype=torch.float32,
+                                                               attn_implementation="eager")
+    if adapter:
+        model = PeftModel.from_pretrained(model, adapter)
+    model.eval()
+    tokenizer, processor = AutoTokenizer.from_pretrained(model_folder), Qwen2VLImageProcessor.from_pretrained(model_folder)
+    pad = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    total, n = 0.0, 0
+    for row in rows:
+        messages = row["messages"]
+        images = [Image.open(pathlib.Path(root, part["image"])).convert("RGB")
+                  for m in messages if isinstance(m["content"], list) for part in m["content"] if part["type"] == "image"]
+        pixels = processor(images=images, return_tensors="pt")
+        head = tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
+        answer = messages[-1]["content"].lstrip()
+        spaces = messages[-1]["content"][: len(messages[-1]["content"]) - len(answer)]
+        ids = []
+        cells = iter((pixels["image_grid_thw"].prod(-1) // 4).tolist())
+        for token in tokenizer(head + spaces + answer).input_ids:
+            ids += [token] * (next(cells) if token == pad else 1)
+        learnt = len(tokenizer(head + spaces + answer).input_ids) - len(tokenizer(head + spaces).input_ids)
+        ids = torch.tensor([ids])
+        with torch.no_grad():
+            out = model(input_ids=ids, pixel_values=pixels["pixel_values"], image_grid_thw=pixels["image_grid_thw"],
+                        mm_token_type_ids=(ids == pad).int())
+        logits = torch.log_softmax(out.logits[0, :-1].double(), -1)
+        total -= logits[range(ids.shape[1] - 1 - learnt, ids.shape[1] - 1), ids[0, -learnt:]].sum().item()
+        n += learnt
+    return total / n
+
+
+def main():
+    program, model, records, root = sys.argv[1:5]
+    adapter = sys.argv[5] if len(sys.argv) > 5 else None
+    rows = [json.loads(line) for line in pathlib.Path(records).read_text().splitlines()]
+    a, b = ours(program, model, records, root, adapter, len(rows)), theirs(model, rows, root, adapter)
+    print(f"loss of {len(rows)} records: ours {a:.7f}, transformers {b:.7f}, difference {abs(a - b):.2g}")
+    sys.exit(abs(a - b) > 1e-4)
+
+
+if __name__ == "__main__":
+    main()
