@@ -106,7 +106,8 @@ static size_t check_gradients(const sv_trainee *t, const char *file_name, bool f
     return n;
 }
 
-/* Adam divides by the gradient's own size: where that is below f32's noise in its tensor, so is the update. */
+/* Adam divides by the gradient's own size: where that is below f32's noise in its tensor, the update goes anywhere within
+ * the sum of the learning rates. */
 static bool is_noise(const sv_tensor *gradient, size_t i, double largest) {
     float g;
     sv_tensor_read_f32(gradient, i, 1, &g);
@@ -145,7 +146,7 @@ static void check_final(const sv_trainee *t, const char *file_name, const char *
         "%s: %zu values after ten updates, worst %.2g, %.3f %% beyond 2e-6; worst of %zu whose gradient is noise "
         "%.2g\n",
         file_name, n_all, worst, 100.0 * (double)n_far / (double)n_all, n_noise, worst_noise);
-    assert_true(n_all > 1000 && worst <= limit && worst_noise <= 2e-5);
+    assert_true(n_all > 1000 && worst <= limit && worst_noise <= 6e-4);
     assert_true((double)n_far <= 1e-3 * (double)n_all && (double)n_noise <= 0.02 * (double)n_all);
 }
 
