@@ -1,9 +1,9 @@
-/* hypnogram_plot.c - SVG of a night. Coordinates are printed as whole tenths, which no locale can change. */
+/* hypnogram_plot.c - SVG of a night. */
 #include "report/hypnogram_plot.h"
 
 #include <math.h>
-#include <stdlib.h>
 
+#include "report/svg.h"
 #include "sleep/stages.h"
 #include "stage/row.h"
 
@@ -29,23 +29,11 @@ sv_plot_scale sv_hypnogram_plot_scale(size_t n_epochs) {
     return (sv_plot_scale){WIDTH, LEFT, (double)(WIDTH - LEFT - RIGHT) / (double)(n_epochs ? n_epochs : 1)};
 }
 
-static void put(sv_strbuf *out, double x) {
-    long tenths = lround(x * 10);
-    sv_strbuf_printf(out, "%s%ld.%ld", tenths < 0 ? "-" : "", labs(tenths) / 10, labs(tenths) % 10);
-}
-
-static void put_point(sv_strbuf *out, const char *command, double x, double y) {
-    sv_strbuf_puts(out, command);
-    put(out, x);
-    sv_strbuf_puts(out, " ");
-    put(out, y);
-}
-
 static double level_y(sv_stage stage) { return TOP + LEVEL * (level_of[stage] + .5); }
 
 static void put_by(sv_strbuf *out, const char *command, double length) {
     sv_strbuf_puts(out, command);
-    put(out, length);
+    sv_svg_number(out, length);
 }
 
 typedef sv_stage stage_of_row(const json_t *row);
@@ -68,8 +56,8 @@ static void put_line(sv_strbuf *out, const json_t *rows, stage_of_row *stage_of,
         sv_stage stage = stage_of(row);
         double x = scale.left + (double)e * scale.step;
         if (stage != SV_STAGE_NONE) {
-            if (stage != before) put_point(out, before == SV_STAGE_NONE ? "M" : "L", x, level_y(stage));
-            put_point(out, "L", x + scale.step, level_y(stage));
+            if (stage != before) sv_svg_point(out, before == SV_STAGE_NONE ? "M" : "L", x, level_y(stage));
+            sv_svg_point(out, "L", x + scale.step, level_y(stage));
         }
         before = stage;
     }
@@ -87,10 +75,10 @@ static void put_rem_bars(sv_strbuf *out, const json_t *rows) {
         if (end > e) {
             double y = level_y(SV_STAGE_R), x0 = scale.left + (double)e * scale.step,
                    x1 = scale.left + (double)end * scale.step;
-            put_point(out, "M", x0, y - 3);
-            put_point(out, "L", x1, y - 3);
-            put_point(out, "L", x1, y + 3);
-            put_point(out, "L", x0, y + 3);
+            sv_svg_point(out, "M", x0, y - 3);
+            sv_svg_point(out, "L", x1, y - 3);
+            sv_svg_point(out, "L", x1, y + 3);
+            sv_svg_point(out, "L", x0, y + 3);
             sv_strbuf_puts(out, "Z");
         }
         e = end > e ? end : e + 1;
@@ -111,7 +99,7 @@ static void put_density(sv_strbuf *out, const json_t *rows) {
             double height = DENSITY * p[stacking[k]], x = scale.left + (double)e * scale.step,
                    y = BOTTOM - DENSITY * below;
             if (height < .05) continue;
-            put_point(out, "M", x, y);
+            sv_svg_point(out, "M", x, y);
             put_by(out, "v", -height);
             put_by(out, "h", scale.step + .05); /* no hair line between neighbours */
             put_by(out, "v", height);
@@ -131,9 +119,9 @@ static void put_time_axis(sv_strbuf *out, size_t n_epochs, double start_s) {
         double t = (double)k * tick_s;
         double x = scale.left + (t - origin_s) / 30 * scale.step;
         long minutes = (long)(t / 60);
-        put_point(out, "<path stroke=\"var(--line)\" d=\"M", x, TOP);
+        sv_svg_point(out, "<path stroke=\"var(--line)\" d=\"M", x, TOP);
         sv_strbuf_printf(out, "V%d\"/><text text-anchor=\"middle\" y=\"%d\" x=\"", BOTTOM + 4, BOTTOM + 16);
-        put(out, x);
+        sv_svg_number(out, x);
         sv_strbuf_printf(out, "\">%s%02ld:%02ld</text>", start_s < 0 ? "+" : "", minutes / 60 % 24, minutes % 60);
     }
 }
@@ -145,7 +133,7 @@ void sv_hypnogram_plot(sv_strbuf *out, const json_t *rows, double start_s) {
     put_time_axis(out, json_array_size(rows), start_s);
     for (int i = 0; i < SV_N_STAGES; i++) {
         sv_strbuf_puts(out, "<text x=\"6\" y=\"");
-        put(out, level_y((sv_stage)i) + 4);
+        sv_svg_number(out, level_y((sv_stage)i) + 4);
         sv_strbuf_printf(out, "\">%s</text>", sv_stage_name((sv_stage)i));
     }
     sv_strbuf_printf(out, "<text x=\"6\" y=\"%d\">100 %%</text><text x=\"6\" y=\"%d\">0</text>", DENSITY_TOP + 10,
