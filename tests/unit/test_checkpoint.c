@@ -322,11 +322,68 @@ static void settings_by_module_stay(void **unused) {
     end(&b);
 }
 
+/* Tied: the head is not written; another precision only rounds. */
+static void a_model_is_read_back(void **unused) {
+    (void)unused;
+    state a = begin(&full);
+    sv_error err;
+    step(&a, 1e-3);
+    ASSERT_OK(sv_save_trained(a.t, in_folder("model"), &err), err);
+    ASSERT_OK(sv_save_trained(a.t, in_folder("model"), &err), err);
+    assert_true(base->config.text.tied_embeddings);
+    sv_tensor_file *file, *half;
+    ASSERT_OK(sv_tensor_folder_open(in_folder("model"), &file, &err), err);
+    assert_int_equal(sv_tensor_count(file), sv_tensor_count(base->file));
+    assert_null(sv_tensor_find(file, "lm_head.weight"));
+    for (size_t i = 0; i < a.t->n_parameters; i++) {
+        const sv_parameter *p = &a.t->parameters[i];
+        assert_memory_equal(golden(file, p->name)->data, p->value, p->n * sizeof *p->value);
+    }
+    ASSERT_OK(sv_make_dirs(in_folder("half"), &err), err);
+    ASSERT_OK(sv_save_model_files(a.t, in_folder("half"), SV_BF16, &err), err);
+    ASSERT_OK(sv_tensor_folder_open(in_folder("half"), &half, &err), err);
+    for (size_t i = 0; i < sv_tensor_count(file); i++) {
+        const sv_tensor *x = sv_tensor_at(file, i), *y = golden(half, x->name);
+        float *exact = golden_f32(file, x->name), *rounded = golden_f32(half, x->name);
+        assert_int_equal(y->dtype, SV_BF16);
+        for (size_t k = 0; k < golden_count(x); k++)
+            assert_true(fabsf(exact[k] - rounded[k]) <= ldexpf(fabsf(exact[k]), -8));
+        free(exact);
+        free(rounded);
+    }
+    sv_model *loaded;
+    ASSERT_OK(sv_model_load(in_folder("half"), NULL, &loaded, &err), err);
+    sv_model_free(loaded);
+    sv_tensor_file_close(file);
+    sv_tensor_file_close(half);
+    end(&a);
+}
+
+/* Even when the layers that are packed would be frozen: the folder would say that nothing is. */
+static void a_packed_base_takes_adapters_alone(void **unused) {
+    (void)unused;
+    const sv_random_model_options options = {.shape = sv_model_shape_find("tiny"), .dtype = SV_I32, .seed = 8};
+    const sv_trainee_options some = {.full = true, .freeze = ".*proj.*"};
+    sv_model *packed;
+    sv_trainee *t;
+    sv_error err;
+    ASSERT_OK(sv_make_dirs(in_folder("packed"), &err), err);
+    ASSERT_OK(sv_random_model_write(in_folder("packed"), &options, &err), err);
+    ASSERT_OK(sv_model_load(in_folder("packed"), NULL, &packed, &err), err);
+    assert_int_equal(sv_trainee_new(packed, &some, &t, &err), SV_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "four bits"));
+    ASSERT_OK(sv_trainee_new(packed, &lora, &t, &err), err);
+    ASSERT_OK(sv_save_trained(t, in_folder("on-packed"), &err), err);
+    sv_trainee_free(t);
+    sv_model_free(packed);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(state_comes_back),          cmocka_unit_test(no_checkpoint_is_a_beginning),
         cmocka_unit_test(the_newest_stay),           cmocka_unit_test(another_run_is_refused),
         cmocka_unit_test(damaged_files_are_refused), cmocka_unit_test(a_full_disk_leaves_the_old_one),
-        cmocka_unit_test(killed_at_any_moment),      cmocka_unit_test(settings_by_module_stay)};
+        cmocka_unit_test(killed_at_any_moment),      cmocka_unit_test(settings_by_module_stay),
+        cmocka_unit_test(a_model_is_read_back),      cmocka_unit_test(a_packed_base_takes_adapters_alone)};
     return cmocka_run_group_tests(tests, make_base, remove_base);
 }
