@@ -68,7 +68,7 @@ static void put_level(sv_strbuf *out, const axis *a, double value) {
 
 static void put_levels(sv_strbuf *out, const axis *a) {
     if (!a->logarithmic) {
-        double step = nice_step(a->high - a->low, 5);
+        double step = nice_step(a->high - a->low, 6);
         for (double k = ceil(a->low / step); k * step <= a->high; k++) put_level(out, a, k * step);
         return;
     }
