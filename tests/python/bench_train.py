@@ -69,12 +69,14 @@ class Rival:
         self.optimizer.step()
 
     def milliseconds(self):
-        times = []
+        """Of an update: wall and CPU."""
+        times, cpu_times = [], []
         for i in range(UPDATES):
-            begin = time.perf_counter()
+            begin, cpu_begin = time.perf_counter(), time.process_time()
             self.update(i)
             times.append(1e3 * (time.perf_counter() - begin))
-        return statistics.median(times)
+            cpu_times.append(1e3 * (time.process_time() - cpu_begin))
+        return statistics.median(times), statistics.median(cpu_times)
 
 
 def main():
@@ -91,16 +93,21 @@ def main():
     rival = Rival(folder, o.samples, o.threads)
     command = [o.program, "bench", "train", "--model", str(folder), "--mode", "full", "--json"]
     command += ["--threads", str(o.threads), "--samples", str(o.samples), "--repeats", str(UPDATES)]
-    own, theirs = [], []
+    wall, cpu = [], []
     for i in range(o.rounds):
         result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         assert result["tokens_per_sample"] == rival.batches[0]["input_ids"].shape[1]
-        own.append(result["modes"][0]["step_ms"])
-        theirs.append(rival.milliseconds())
-        print(f"round {i + 1}: sleepvlm {own[-1]:.1f} ms, PyTorch {theirs[-1]:.1f} ms, {theirs[-1] / own[-1]:.2f} times")
-    ratio = statistics.median(b / a for a, b in zip(own, theirs))
-    print(f"median of {o.rounds}: sleepvlm {statistics.median(own):.1f} ms, PyTorch {torch.__version__} "
-          f"{statistics.median(theirs):.1f} ms, sleepvlm {ratio:.2f} times as fast; {o.threads} threads")
+        mode = result["modes"][0]
+        times = rival.milliseconds()
+        wall.append((mode["step_ms"], times[0]))
+        cpu.append((mode["cpu_ms"], times[1]))
+        print(f"round {i + 1}: sleepvlm {wall[-1][0]:.0f} ms (CPU {cpu[-1][0]:.0f}), PyTorch {wall[-1][1]:.0f} ms "
+              f"(CPU {cpu[-1][1]:.0f}), {100 * mode['share_of_peak']:.0f} % of peak", flush=True)
+    print(f"PyTorch {torch.__version__}, {o.threads} threads, medians of {o.rounds} rounds:")
+    for name, pairs in (("wall", wall), ("CPU", cpu)):
+        ratio = statistics.median(b / a for a, b in pairs)
+        print(f"  {name}: sleepvlm {statistics.median(a for a, _ in pairs):.0f} ms, PyTorch "
+              f"{statistics.median(b for _, b in pairs):.0f} ms, {ratio:.2f} times as fast")
 
 
 if __name__ == "__main__":
