@@ -17,10 +17,15 @@ typedef struct sv_attention_gradient {
     const float *dout; /* [n, group * head_dim], tokens out_stride apart */
     size_t out_stride;
     float *dqueries, *dkeys, *dvalues; /* added to; laid out as queries, keys, values, tokens `stride` apart */
-    float *work;                       /* [sv_attention_gradient_work] */
+    /* Keys and values that all tokens see before their own, the group's key head alone, `stride` apart; n_prefix 0 =
+     * none. Their gradients are added to. */
+    size_t n_prefix;
+    const float *prefix_keys, *prefix_values;
+    float *dprefix_keys, *dprefix_values;
+    float *work; /* [sv_attention_gradient_work] */
 } sv_attention_gradient;
 
-/* Floats of work space for n tokens. */
+/* Floats of work space for n tokens, a prefix counted. */
 size_t sv_attention_gradient_work(size_t n);
 
 /* Recomputes the probabilities (Dao et al. 2022 keep none either), a block of queries at a time. Runs in the calling

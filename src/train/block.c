@@ -15,7 +15,8 @@
 #define QUERY_ROWS ((size_t)64) /* as the engine answers them at a time */
 
 size_t sv_block_attention_size(size_t n, size_t head_dim) {
-    size_t packed = sv_panel_round(n) * head_dim + sv_panel_round(head_dim) * n;
+    /* shared rows are packed by themselves, each part in whole panels */
+    size_t packed = (sv_panel_round(n) + SV_PANEL) * head_dim + sv_panel_round(head_dim) * n;
     return sv_panel_round(SV_MAX(packed + QUERY_ROWS * n, sv_attention_gradient_work(n)));
 }
 
@@ -30,34 +31,48 @@ typedef struct attention_job {
 
 /* ---- forwards */
 
+/* Keys and values of n rows from `first` on as panels. */
+static sv_attention_part pack_part(const attention_job *j, size_t kv, size_t first, size_t n, float **room) {
+    const sv_block *b = j->block;
+    size_t d = b->head_dim, stride = qkv_width(b);
+    const float *qkv = j->tape->qkv + first * stride;
+    float *keys = *room, *values = keys + sv_panel_round(n) * d;
+    sv_pack_transposed(qkv + (b->n_heads + kv) * d, stride, n, d, 0, keys);
+    sv_pack_rows(qkv + (b->n_heads + b->n_kv_heads + kv) * d, stride, n, d, 0, values, n * SV_PANEL);
+    *room = values + sv_panel_round(d) * n;
+    return (sv_attention_part){keys, values, n, n * SV_PANEL};
+}
+
+/* Rows that the segment sees before its own. */
+static size_t n_before(const sv_packed *rows, const sv_segment *s) { return s->first ? rows->n_shared : 0; }
+
 /* All query heads of one key head over one segment. */
 static void attend(void *context, int64_t item, int thread) {
     const attention_job *j = context;
     const sv_block *b = j->block;
     size_t d = b->head_dim, group = b->n_heads / b->n_kv_heads, stride = qkv_width(b);
     const sv_segment *s = &j->rows->segments[(size_t)item / b->n_kv_heads];
-    size_t kv = (size_t)item % b->n_kv_heads;
-    float *keys = j->space->attention + (size_t)thread * j->space->attention_size;
-    float *values = keys + sv_panel_round(s->n) * d;
+    size_t kv = (size_t)item % b->n_kv_heads, before = n_before(j->rows, s);
+    float *room = j->space->attention + (size_t)thread * j->space->attention_size;
     const float *qkv = j->tape->qkv + s->first * stride;
-    sv_pack_transposed(qkv + (b->n_heads + kv) * d, stride, s->n, d, 0, keys);
-    sv_pack_rows(qkv + (b->n_heads + b->n_kv_heads + kv) * d, stride, s->n, d, 0, values, s->n * SV_PANEL);
+    sv_attention_part parts[2] = {pack_part(j, kv, 0, before, &room), {0}};
+    parts[1] = pack_part(j, kv, s->first, s->n, &room);
     for (size_t head = kv * group; head < (kv + 1) * group; head++) {
         for (size_t q = 0; q < s->n; q += QUERY_ROWS) {
             size_t n = SV_MIN(QUERY_ROWS, s->n - q);
-            sv_attention_part part = {keys, values, b->causal ? q + n : s->n, s->n * SV_PANEL};
+            parts[1].n = b->causal ? q + n : s->n;
             sv_attention_run(&(sv_attention){.queries = qkv + q * stride + head * d,
                                              .n_queries = n,
                                              .query_stride = stride,
                                              .head_dim = d,
-                                             .parts = &part,
-                                             .n_parts = 1,
-                                             .n_visible = b->causal ? q + 1 : s->n,
+                                             .parts = parts,
+                                             .n_parts = 2,
+                                             .n_visible = before + (b->causal ? q + 1 : s->n),
                                              .visible_step = b->causal ? 1 : 0,
                                              .scale = 1 / sqrtf((float)d),
                                              .out = j->tape->attended + (s->first + q) * b->n_heads * d + head * d,
                                              .out_stride = b->n_heads * d,
-                                             .scores = values + sv_panel_round(d) * s->n});
+                                             .scores = room});
         }
     }
 }
@@ -92,15 +107,12 @@ void sv_block_forward(const sv_block *b, const sv_packed *rows, const sv_tape *t
 
 /* ---- backwards */
 
-static void attend_backward(void *context, int64_t item, int thread) {
-    const attention_job *j = context;
+static void segment_backward(const attention_job *j, const sv_segment *s, size_t kv, int thread) {
     const sv_block *b = j->block;
     size_t d = b->head_dim, group = b->n_heads / b->n_kv_heads, stride = qkv_width(b);
-    const sv_segment *s = &j->rows->segments[(size_t)item / b->n_kv_heads];
-    size_t kv = (size_t)item % b->n_kv_heads, query = kv * group * d, key = (b->n_heads + kv) * d;
-    size_t value = key + b->n_kv_heads * d;
-    const float *qkv = j->tape->qkv + s->first * stride;
-    float *dqkv = j->space->dqkv + s->first * stride;
+    size_t query = kv * group * d, key = (b->n_heads + kv) * d, value = key + b->n_kv_heads * d;
+    const float *shared = j->tape->qkv, *qkv = shared + s->first * stride;
+    float *dshared = j->space->dqkv, *dqkv = dshared + s->first * stride;
     sv_attention_backward(
         &(sv_attention_gradient){.n = s->n,
                                  .head_dim = d,
@@ -116,7 +128,22 @@ static void attend_backward(void *context, int64_t item, int thread) {
                                  .dqueries = dqkv + query,
                                  .dkeys = dqkv + key,
                                  .dvalues = dqkv + value,
+                                 .n_prefix = n_before(j->rows, s),
+                                 .prefix_keys = shared + key,
+                                 .prefix_values = shared + value,
+                                 .dprefix_keys = dshared + key,
+                                 .dprefix_values = dshared + value,
                                  .work = j->space->attention + (size_t)thread * j->space->attention_size});
+}
+
+/* Segments that share rows add to the same gradients: they come one after another. */
+static void attend_backward(void *context, int64_t item, int thread) {
+    const attention_job *j = context;
+    size_t n_kv = j->block->n_kv_heads, n = j->rows->n_shared ? j->rows->n_segments : 1;
+    for (size_t i = 0; i < n; i++) {
+        size_t segment = j->rows->n_shared ? i : (size_t)item / n_kv;
+        segment_backward(j, &j->rows->segments[segment], (size_t)item % n_kv, thread);
+    }
 }
 
 void sv_block_backward(const sv_block *b, const sv_packed *rows, const sv_tape *tape, float *dout, sv_block_space *s) {
@@ -135,7 +162,8 @@ void sv_block_backward(const sv_block *b, const sv_packed *rows, const sv_tape *
                        linear);
     memset(s->dqkv, 0, n * qkv_width(b) * sizeof *s->dqkv);
     attention_job job = {b, rows, tape, s};
-    sv_pool_run(linear->pool, (int64_t)(rows->n_segments * b->n_kv_heads), attend_backward, &job);
+    size_t n_items = (rows->n_shared ? 1 : rows->n_segments) * b->n_kv_heads;
+    sv_pool_run(linear->pool, (int64_t)n_items, attend_backward, &job);
     rotate(b, rows, s->dqkv, sv_rope_unrotate);
     memset(s->dnormed, 0, n * b->hidden * sizeof *s->dnormed);
     sv_linear_backward(b->qkv, b->dqkv, &b->dropout[0], tape->normed1, b->hidden, n, s->dqkv, s->dnormed, b->hidden,

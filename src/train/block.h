@@ -28,6 +28,7 @@ typedef struct sv_segment {
 /* Packed rows of a batch and where they stand. */
 typedef struct sv_packed {
     size_t n_rows;
+    size_t n_shared; /* rows of the first segment that all others see before their own; 0 = none */
     const sv_segment *segments;
     size_t n_segments;
     const float *cosines, *sines; /* [n_rows, head_dim / 2] */
@@ -56,7 +57,7 @@ typedef struct sv_block_space {
     size_t attention_size;
 } sv_block_space;
 
-/* Floats of attention work a thread needs for segments of n rows at most. */
+/* Floats of attention work a thread needs for segments of n rows at most, shared rows counted. */
 size_t sv_block_attention_size(size_t n, size_t head_dim);
 
 /* Fills the tape from tape->x; out [n_rows, hidden], which may be another block's tape->x but not this one's. */

@@ -35,7 +35,8 @@ typedef struct sight {
 
 typedef struct reading {
     size_t n_rows, n_supervised;
-    sv_segment *segments; /* [samples] */
+    size_t n_shared;      /* tokens that all samples begin with, once in front of all */
+    sv_segment *segments; /* [samples + 1] */
     size_t longest;
     sv_packed packed;
     const sv_packed **layers; /* [n_layers] */
@@ -53,6 +54,7 @@ typedef struct reading {
 struct sv_pass {
     sv_trainee *t;
     sv_pool *pool;
+    bool share_prefix;
     sv_tower vision, text;
     sight sight;
     reading reading;
@@ -132,6 +134,7 @@ sv_status sv_pass_new(sv_trainee *trainee, const sv_pass_options *options, sv_po
     if (!p) return sv_fail_memory(err, "pass", sizeof *p);
     p->t = trainee;
     p->pool = pool;
+    p->share_prefix = options->share_prefix;
     sv_status s = sv_tower_new((size_t)c->vision.depth, options->recompute, pool, &p->vision, err);
     if (!s) s = sv_tower_new((size_t)c->text.n_layers, options->recompute, pool, &p->text, err);
     if (!s) {
@@ -285,8 +288,8 @@ static sv_status plan_sight(sv_pass *p, const sv_patches *pictures, size_t n_pic
         status = place_picture(p, &pictures[i], first, err);
         first += n / per_cell;
     }
-    s->windowed = (sv_packed){s->n_patches, s->windows, s->n_windows, s->cosines, s->sines};
-    s->whole = (sv_packed){s->n_patches, s->pictures, n_pictures, s->cosines, s->sines};
+    s->windowed = (sv_packed){s->n_patches, 0, s->windows, s->n_windows, s->cosines, s->sines};
+    s->whole = (sv_packed){s->n_patches, 0, s->pictures, n_pictures, s->cosines, s->sines};
     for (int i = 0; i < c->depth; i++) s->packed[i] = is_full(c, i) ? &s->whole : &s->windowed;
     return status;
 }
@@ -352,6 +355,22 @@ void sv_pass_see_backward(sv_pass *p, float *dembeddings) {
 
 /* ---- text */
 
+/* How many tokens, none of them learnt or of a picture, all samples begin with; at least one is left to each. */
+static size_t shared_length(const sv_pass *p, const sv_train_batch *batch) {
+    const sv_train_sample *first = &batch->samples[0];
+    size_t n = p->share_prefix && batch->n_samples > 1 ? first->n_ids - 1 : 0;
+    for (size_t i = 0; i < batch->n_samples && n; i++) {
+        const sv_train_sample *s = &batch->samples[i];
+        size_t k = 0;
+        n = SV_MIN(n, s->n_ids - 1);
+        while (k < n && s->ids[k] == first->ids[k] && s->weights[k] == 0 &&
+               s->ids[k] != p->t->network.config.image_token)
+            k++;
+        n = k;
+    }
+    return n;
+}
+
 static sv_status count_rows(sv_pass *p, const sv_train_batch *batch, sv_error *err) {
     reading *r = &p->reading;
     int vocab = p->t->network.config.text.vocab;
@@ -373,6 +392,8 @@ static sv_status count_rows(sv_pass *p, const sv_train_batch *batch, sv_error *e
                            batch->n_pictures);
         }
     }
+    r->n_shared = shared_length(p, batch);
+    if (r->n_shared) r->n_rows -= (batch->n_samples - 1) * r->n_shared;
     return SV_OK;
 }
 
@@ -382,7 +403,7 @@ static sv_status reserve_reading(sv_pass *p, size_t n_samples, sv_error *err) {
     size_t hidden = (size_t)c->hidden, half = (size_t)c->head_dim / 2, n = r->n_rows, bytes = 0;
     if (n_samples > r->sample_capacity) {
         free(r->segments);
-        r->segments = sv_calloc(n_samples, sizeof *r->segments);
+        r->segments = sv_calloc(n_samples + 1, sizeof *r->segments);
         r->sample_capacity = r->segments ? n_samples : 0;
     }
     if (r->n_supervised > r->supervised_capacity || !r->rows) {
@@ -414,7 +435,12 @@ static sv_status reserve_reading(sv_pass *p, size_t n_samples, sv_error *err) {
     return sv_tower_reserve(&p->text, n, r->longest, p->t->dropout > 0, err);
 }
 
-/* Positions of a sample's tokens, by the engine's rule. */
+/* The row of a sample's token: of those that all begin with there is one. */
+static size_t row_of(const reading *r, size_t first, size_t token) {
+    return token < r->n_shared ? token : first + token - r->n_shared;
+}
+
+/* Positions of a sample's tokens, by the engine's rule. first: its first row of its own. */
 static sv_status place_tokens(sv_pass *p, const sv_train_batch *batch, const sv_train_sample *sample, size_t first,
                               sv_error *err) {
     const sv_model *m = &p->t->network;
@@ -435,7 +461,7 @@ static sv_status place_tokens(sv_pass *p, const sv_train_batch *batch, const sv_
                                err);
     }
     for (size_t i = 0; i < n && !s; i++) {
-        size_t at = (first + i) * half;
+        size_t at = row_of(&p->reading, first, i) * half;
         sv_mrope_angles(&m->config.text, m->text_frequencies, positions[i], p->reading.cosines + at,
                         p->reading.sines + at);
     }
@@ -450,21 +476,27 @@ static sv_status plan_reading(sv_pass *p, const sv_train_batch *batch, sv_error 
     reading *r = &p->reading;
     sv_status s = count_rows(p, batch, err);
     if (!s) s = reserve_reading(p, batch->n_samples, err);
-    size_t first = 0, chosen = 0;
+    size_t first = r->n_shared, chosen = 0, n_segments = 0;
+    if (!s && r->n_shared) r->segments[n_segments++] = (sv_segment){0, r->n_shared};
     for (size_t i = 0; i < batch->n_samples && !s; i++) {
         const sv_train_sample *sample = &batch->samples[i];
-        r->segments[i] = (sv_segment){first, sample->n_ids};
+        r->segments[n_segments++] = (sv_segment){first, sample->n_ids - r->n_shared};
         s = place_tokens(p, batch, sample, first, err);
         if (s) return sv_error_prefix(err, "sample %zu", i);
         for (size_t k = 1; k < sample->n_ids; k++) {
             if (sample->weights[k] == 0) continue;
-            r->rows[chosen] = first + k - 1;
+            r->rows[chosen] = row_of(r, first, k - 1);
             r->ids[chosen] = sample->ids[k];
             r->weights[chosen++] = sample->weights[k];
         }
-        first += sample->n_ids;
+        first += sample->n_ids - r->n_shared;
     }
-    r->packed = (sv_packed){r->n_rows, r->segments, batch->n_samples, r->cosines, r->sines};
+    r->packed = (sv_packed){.n_rows = r->n_rows,
+                            .n_shared = r->n_shared,
+                            .segments = r->segments,
+                            .n_segments = n_segments,
+                            .cosines = r->cosines,
+                            .sines = r->sines};
     for (size_t i = 0; i < p->text.n_blocks; i++) r->layers[i] = &r->packed;
     return s;
 }
@@ -473,12 +505,12 @@ static sv_status plan_reading(sv_pass *p, const sv_train_batch *batch, sv_error 
 typedef void row_source(sv_pass *p, size_t row, int32_t id, const float *cell, float *dcell);
 
 static void each_row(sv_pass *p, const sv_train_batch *batch, row_source *use) {
-    size_t row = 0, width = (size_t)p->t->network.config.text.hidden;
+    size_t row = 0, width = (size_t)p->t->network.config.text.hidden, n_shared = p->reading.n_shared;
     int image_token = p->t->network.config.image_token;
     for (size_t i = 0; i < batch->n_samples; i++) {
         const sv_train_sample *s = &batch->samples[i];
         size_t picture = 0, cell = 0;
-        for (size_t k = 0; k < s->n_ids; k++, row++) {
+        for (size_t k = i ? n_shared : 0; k < s->n_ids; k++, row++) {
             if (s->ids[k] != image_token) {
                 use(p, row, s->ids[k], NULL, NULL);
                 continue;

@@ -12,6 +12,8 @@ typedef struct sv_pass sv_pass; /* keeps its memory from batch to batch; one thr
 typedef struct sv_pass_options {
     bool recompute; /* keep only each block's input and run it again on the way back: a quarter of the memory, a third
                      * more time, the same bits */
+    bool share_prefix; /* tokens that all samples of a batch begin with are computed once and their gradients summed:
+                        * the same gradients but for rounding, and with dropout one draw for all samples */
 } sv_pass_options;
 
 /* Borrows trainee and pool (may be NULL). */

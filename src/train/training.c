@@ -74,7 +74,7 @@ static sv_status open_trainee(training *t, sv_error *err) {
                                         .seed = (uint64_t)c->seed,
                                         .adapter_folder = c->adapter_path};
     const sv_adamw_options adamw = {c->adam_beta1, c->adam_beta2, c->adam_eps, c->weight_decay};
-    const sv_pass_options pass = {.recompute = c->recompute};
+    const sv_pass_options pass = {.recompute = c->recompute, .share_prefix = c->share_prefix};
     sv_status s = sv_model_load(c->model_path, NULL, &t->model, err);
     if (!s) s = sv_trainee_new(t->model, &options, &t->trainee, err);
     if (s) return s;

@@ -108,8 +108,8 @@ static size_t check_gradients(const sv_trainee *t, const char *file_name, bool f
     return n;
 }
 
-/* Adam divides by the gradient's own size: where that is below f32's noise in its tensor, the update goes anywhere within
- * the sum of the learning rates. */
+/* Adam divides by the gradient's own size: where that is below f32's noise in its tensor, the update goes anywhere
+ * within the sum of the learning rates. */
 static bool is_noise(const sv_tensor *gradient, size_t i, double largest) {
     float g;
     sv_tensor_read_f32(gradient, i, 1, &g);
@@ -153,7 +153,8 @@ static void check_final(const sv_trainee *t, const char *file_name, const char *
 }
 
 /* Loss, gradients, ten updates. */
-static void train(const sv_trainee_options *options, const char *name, double clip, double final_limit) {
+static void train(const sv_trainee_options *options, const sv_pass_options *pass_options, const char *name, double clip,
+                  double final_limit) {
     material m;
     sv_trainee *t;
     sv_pass *pass;
@@ -166,7 +167,7 @@ static void train(const sv_trainee_options *options, const char *name, double cl
     const json_t *golden_run = json_object_get(m.index, name), *steps = json_object_get(golden_run, "steps");
     ASSERT_OK(sv_pool_new(2, &pool, &err), err);
     ASSERT_OK(sv_trainee_new(m.model, options, &t, &err), err);
-    ASSERT_OK(sv_pass_new(t, NULL, pool, &pass, &err), err);
+    ASSERT_OK(sv_pass_new(t, pass_options, pool, &pass, &err), err);
     const sv_adamw_options adamw_options = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1};
     ASSERT_OK(sv_adamw_new(t, &adamw_options, &adamw, &err), err);
     const sv_schedule schedule = {SV_SCHEDULE_LINEAR, 1e-4, 2, 10};
@@ -209,14 +210,41 @@ static void train(const sv_trainee_options *options, const char *name, double cl
 static void all_parameters(void **state) {
     (void)state;
     SKIP_WITHOUT(shared_path(TRAINING "index.json"));
-    train(&(sv_trainee_options){.full = true}, "full", 1, 2e-5);
+    train(&(sv_trainee_options){.full = true}, NULL, "full", 1, 2e-5);
+}
+
+/* What both samples begin with is computed once; the gradients are those of the reference all the same. */
+static void a_shared_prefix(void **state) {
+    (void)state;
+    SKIP_WITHOUT(shared_path(TRAINING "index.json"));
+    train(&(sv_trainee_options){.full = true}, &(sv_pass_options){.share_prefix = true, .recompute = true}, "full", 1,
+          2e-5);
+    material m;
+    sv_trainee *t;
+    sv_pass *pass[2];
+    sv_pass_loss loss[2];
+    sv_error err;
+    open_material(&m);
+    ASSERT_OK(sv_trainee_new(m.model, &(sv_trainee_options){.full = true}, &t, &err), err);
+    for (int share = 0; share < 2; share++) {
+        const sv_pass_options options = {.share_prefix = share};
+        ASSERT_OK(sv_pass_new(t, &options, NULL, &pass[share], &err), err);
+        ASSERT_OK(sv_pass_run(pass[share], &m.batch, 0, 0, &loss[share], &err), err);
+    }
+    assert_true(loss[1].n_tokens < loss[0].n_tokens && loss[1].n_supervised == loss[0].n_supervised);
+    assert_true(fabs(loss[1].sum - loss[0].sum) < 1e-4);
+    print_message("shared prefix: %zu rows instead of %zu\n", loss[1].n_tokens, loss[0].n_tokens);
+    sv_pass_free(pass[0]);
+    sv_pass_free(pass[1]);
+    sv_trainee_free(t);
+    close_material(&m);
 }
 
 static void train_adapter(const char *name, double clip) {
     char start[512], path[160];
     snprintf(path, sizeof path, TRAINING "%s/adapter", name);
     snprintf(start, sizeof start, "%s", shared_path(path));
-    train(&(sv_trainee_options){.adapter_folder = start}, name, clip, 2e-6);
+    train(&(sv_trainee_options){.adapter_folder = start}, NULL, name, clip, 2e-6);
 }
 
 static void adapters(void **state) {
@@ -356,7 +384,8 @@ static void saved_models(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_parameters), cmocka_unit_test(adapters),
-                                       cmocka_unit_test(saved_adapters), cmocka_unit_test(saved_models)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_parameters), cmocka_unit_test(a_shared_prefix),
+                                       cmocka_unit_test(adapters), cmocka_unit_test(saved_adapters),
+                                       cmocka_unit_test(saved_models)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
