@@ -8,10 +8,15 @@
 #ifndef SV_BASE_RANDOM_H
 #define SV_BASE_RANDOM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* The block of four words that the generator makes of a counter under a key. */
 void sv_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
+/* The blocks of n counters from `counter` on, whose first word alone counts (and wraps): word w of block i at out[w * n +
+ * i]. The numbers of sv_philox, many at a time. */
+void sv_philox_n(const uint32_t counter[4], const uint32_t key[2], size_t n, uint32_t *out);
 
 /* Number `index` of the stream `seed`, uniform in [0, 1), a multiple of 2^-53. Streams of different seeds are
  * independent, also those of neighbouring seeds: sequence i of a job may take seed + i. */

@@ -13,6 +13,8 @@
 
 /* ---- dropout */
 
+#define DROP_BLOCK ((size_t)64) /* counters whose numbers are drawn at a time, of four inputs each */
+
 typedef struct drop_job {
     const sv_dropout *dropout;
     const float *x;
@@ -30,12 +32,13 @@ static void drop_row(void *context, int64_t row, int thread) {
     const float scale = (float)(1 / (1 - j->dropout->probability));
     const float *x = j->x + (size_t)row * j->x_stride;
     float *out = j->out + (size_t)row * j->out_stride;
-    for (size_t i = 0; i < j->n_in; i += 4) {
+    uint32_t words[4 * DROP_BLOCK];
+    for (size_t i = 0; i < j->n_in; i += 4 * DROP_BLOCK) {
         const uint32_t counter[4] = {(uint32_t)(i / 4), (uint32_t)row, (uint32_t)((uint64_t)row >> 32), 0x64726F70};
-        uint32_t words[4];
-        sv_philox(counter, key, words);
-        for (size_t k = 0; k < 4 && i + k < j->n_in; k++) {
-            float value = words[k] < limit ? 0 : x[i + k] * scale;
+        size_t n = SV_MIN(4 * DROP_BLOCK, j->n_in - i);
+        sv_philox_n(counter, key, DROP_BLOCK, words);
+        for (size_t k = 0; k < n; k++) {
+            float value = words[k % 4 * DROP_BLOCK + k / 4] < limit ? 0 : x[i + k] * scale;
             out[i + k] = j->add ? out[i + k] + value : value;
         }
     }

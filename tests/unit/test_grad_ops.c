@@ -8,6 +8,7 @@
 
 #include "base/folder.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "model/random_model.h"
 #include "tensor/attention_backward.h"
 #include "tensor/backward.h"
@@ -241,6 +242,20 @@ static void layer(void **state) {
     }
 }
 
+/* What dropout draws many at a time are the generator's numbers. */
+static void random_blocks(void **state) {
+    (void)state;
+    enum { N = 37 };
+    const uint32_t key[2] = {7, 0xFFFFFFFFU};
+    uint32_t many[4 * N];
+    sv_philox_n((const uint32_t[4]){0xFFFFFFF0U, 5, 6, 8}, key, N, many);
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t one[4];
+        sv_philox((const uint32_t[4]){0xFFFFFFF0U + i, 5, 6, 8}, key, one);
+        for (size_t w = 0; w < 4; w++) assert_int_equal(many[w * N + i], one[w]);
+    }
+}
+
 /* ---- the same bits: recomputed or kept, for any number of threads */
 
 typedef struct night {
@@ -341,8 +356,9 @@ static void same_bits(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(norm),  cmocka_unit_test(gates),
-                                       cmocka_unit_test(rope),  cmocka_unit_test(attention),
-                                       cmocka_unit_test(layer), cmocka_unit_test(same_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(norm),         cmocka_unit_test(gates),
+                                       cmocka_unit_test(rope),         cmocka_unit_test(attention),
+                                       cmocka_unit_test(layer),        cmocka_unit_test(same_bits),
+                                       cmocka_unit_test(random_blocks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
