@@ -366,6 +366,7 @@ static int run(int argc, char **argv) {
     const char *model = "nano";
     int letter;
     bool for_made = false; /* an option that only --make-model has */
+    if (argc > 1 && strcmp(argv[1], "train") == 0) return sv_cmd_bench_train.run(argc - 1, argv + 1);
     optind = 1;
     while ((letter = getopt_long(argc, argv, "m:t:o:h", options, NULL)) != -1) {
         int bad = 0;
@@ -396,6 +397,7 @@ const sv_command sv_cmd_bench = {
     .help =
         "Usage: sleepvlm bench [OPTION]... [RECORDING.edf]\n"
         "       sleepvlm bench --make-model SHAPE -o DIR [--dtype TYPE]\n"
+        "       sleepvlm bench train [OPTION]...          (see 'sleepvlm bench train --help')\n"
         "\n"
         "Measures, as medians over changing data: the model's start, the picture, the vision tower, a question; beside "
         "them\n"

@@ -37,6 +37,6 @@ bool sv_cli_interrupted(void);
 extern const sv_command sv_cmd_audit, sv_cmd_bench, sv_cmd_dataset, sv_cmd_eval, sv_cmd_evidence, sv_cmd_features,
     sv_cmd_generate, sv_cmd_info, sv_cmd_merge, sv_cmd_render, sv_cmd_report, sv_cmd_simulate, sv_cmd_stage,
     sv_cmd_tokenize, sv_cmd_train;
-extern const sv_command sv_cmd_train_tokenizer, sv_cmd_train_wpt, sv_cmd_train_sft;
+extern const sv_command sv_cmd_bench_train, sv_cmd_train_tokenizer, sv_cmd_train_wpt, sv_cmd_train_sft;
 
 #endif

@@ -14,7 +14,7 @@
 #define LEAST_ROWS ((size_t)32)
 #define LEAST_COLUMNS ((size_t)64)
 #define SHARED_WORK ((size_t)1 << 18) /* multiply-adds from which waking other threads pays */
-#define SQUARE ((size_t)8)            /* of a transposition in registers */
+#define SQUARE ((size_t)4)            /* side of what is transposed in registers */
 
 typedef struct job {
     size_t m, n, k, rows, columns, n_column_items;
@@ -23,17 +23,31 @@ typedef struct job {
     size_t c_stride;
 } job;
 
-/* out [n_rows, n_columns] = transpose of in [n_columns, n_rows]; square by square, for the caches' sake. */
+/* four floats; memory may be aligned as a float */
+typedef float quad __attribute__((vector_size(4 * sizeof(float)), aligned(4), may_alias));
+
+static inline void transpose_square(const float *in, size_t in_stride, float *out, size_t out_stride) {
+    quad a = *(const quad *)in, b = *(const quad *)(in + in_stride);
+    quad c = *(const quad *)(in + 2 * in_stride), d = *(const quad *)(in + 3 * in_stride);
+    quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    quad cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(quad *)out = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    *(quad *)(out + out_stride) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    *(quad *)(out + 2 * out_stride) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    *(quad *)(out + 3 * out_stride) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+/* out [n_rows, n_columns] = transpose of in [n_columns, n_rows]; whole squares in registers, then what is left. */
 static void transpose(const float *in, size_t in_stride, size_t n_rows, size_t n_columns, float *out,
                       size_t out_stride) {
-    for (size_t r = 0; r < n_rows; r += SQUARE) {
-        size_t end_r = SV_MIN(r + SQUARE, n_rows);
-        for (size_t c = 0; c < n_columns; c += SQUARE) {
-            size_t end_c = SV_MIN(c + SQUARE, n_columns);
-            for (size_t i = r; i < end_r; i++) {
-                for (size_t j = c; j < end_c; j++) out[i * out_stride + j] = in[j * in_stride + i];
-            }
-        }
+    size_t whole_rows = n_rows / SQUARE * SQUARE, whole_columns = n_columns / SQUARE * SQUARE;
+    for (size_t r = 0; r < whole_rows; r += SQUARE) {
+        for (size_t c = 0; c < whole_columns; c += SQUARE)
+            transpose_square(in + c * in_stride + r, in_stride, out + r * out_stride + c, out_stride);
+    }
+    for (size_t r = 0; r < n_rows; r++) {
+        for (size_t c = r < whole_rows ? whole_columns : 0; c < n_columns; c++)
+            out[r * out_stride + c] = in[c * in_stride + r];
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 
 #define PIECE ((size_t)16384)
+#define NORM_PIECES ((size_t)64) /* whose sums are held at a time */
 
 sv_status sv_adamw_new(const sv_trainee *t, const sv_adamw_options *options, sv_adamw *out, sv_error *err) {
     *out = (sv_adamw){.options = *options, .n_values = t->n_values};
@@ -23,14 +24,33 @@ void sv_adamw_free(sv_adamw *o) {
     *o = (sv_adamw){0};
 }
 
+typedef struct norm_job {
+    const float *gradient;
+    size_t n;
+    double sums[NORM_PIECES];
+} norm_job;
+
+static void square_piece(void *context, int64_t item, int thread) {
+    (void)thread;
+    norm_job *j = context;
+    size_t first = (size_t)item * PIECE, end = SV_MIN(first + PIECE, j->n);
+    double lanes[8] = {0}; /* as many sums as a vector has places */
+    for (size_t k = first; k < end; k++)
+        lanes[(k - first) % SV_COUNT(lanes)] += (double)j->gradient[k] * (double)j->gradient[k];
+    j->sums[item] = 0;
+    for (size_t i = 0; i < SV_COUNT(lanes); i++) j->sums[item] += lanes[i];
+}
+
 double sv_gradient_norm(const sv_trainee *t, sv_pool *pool) {
-    (void)pool;
     double sum = 0;
     for (size_t i = 0; i < t->n_parameters; i++) {
         const sv_parameter *p = &t->parameters[i];
-        double squares = 0;
-        for (size_t k = 0; k < p->n; k++) squares += (double)p->gradient[k] * (double)p->gradient[k];
-        sum += squares;
+        for (size_t first = 0; first < p->n; first += NORM_PIECES * PIECE) {
+            norm_job j = {.gradient = p->gradient + first, .n = SV_MIN(NORM_PIECES * PIECE, p->n - first)};
+            size_t n_items = (j.n + PIECE - 1) / PIECE;
+            sv_pool_run(pool, (int64_t)n_items, square_piece, &j);
+            for (size_t k = 0; k < n_items; k++) sum += j.sums[k];
+        }
     }
     return sqrt(sum);
 }

@@ -2,7 +2,6 @@
 #include "train/checkpoint.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +82,28 @@ static char *path_of(const char *output, int64_t number) {
     return sv_path_join(output, name);
 }
 
+/* "checkpoint-12.345.part" or ".old": of a process that was killed while it wrote. */
+static bool is_left_behind(const char *name) {
+    const char *rest = name + sizeof PREFIX - 1;
+    if (strncmp(name, PREFIX, sizeof PREFIX - 1) != 0) return false;
+    for (int i = 0; i < 2; i++) {
+        size_t n = strspn(rest, "0123456789");
+        if (n == 0 || rest[n] != '.') return false;
+        rest += n + 1;
+    }
+    return strcmp(rest, "part") == 0 || strcmp(rest, "old") == 0;
+}
+
+static void remove_left_behind(const char *output) {
+    DIR *folder = opendir(output);
+    for (struct dirent *e; folder && (e = readdir(folder));) {
+        char *path = is_left_behind(e->d_name) ? sv_path_join(output, e->d_name) : NULL;
+        if (path) sv_folder_remove(path);
+        free(path);
+    }
+    if (folder) closedir(folder);
+}
+
 static void remove_old(const char *output, int64_t keep) {
     size_t n;
     int64_t *numbers = list(output, &n);
@@ -97,6 +118,7 @@ static void remove_old(const char *output, int64_t keep) {
 sv_status sv_checkpoint_save(const char *output, const sv_trainee *t, const sv_adamw *o, const json_t *loop,
                              int64_t keep, sv_error *err) {
     sv_folder_writer folder = {0};
+    remove_left_behind(output);
     char *path = path_of(output, o->n_updates);
     sv_status s = path ? SV_OK : sv_fail_memory(err, "path", 0);
     if (!s) s = sv_folder_writer_open(&folder, path, 4.0 * sizeof(float) * (double)t->n_values, true, err);
@@ -117,9 +139,8 @@ static sv_status check_tensor(const sv_tensor *tensor, const sv_parameter *p, co
     bool fits = tensor && tensor->dtype == SV_F32 && tensor->n_dims == p->n_dims &&
                 memcmp(tensor->shape, p->shape, (size_t)p->n_dims * sizeof *p->shape) == 0;
     if (fits) return SV_OK;
-    return sv_fail(err, SV_ERR_INPUT,
-                   "%s: '%s' %s: is it the checkpoint of this run? Name another output folder, or remove it", path,
-                   name, tensor ? "has another shape or type" : "is missing");
+    return sv_fail(err, SV_ERR_INPUT, "%s: '%s' %s: is it the checkpoint of this run?", path, name,
+                   tensor ? "has another shape or type" : "is missing");
 }
 
 static sv_status read_state(const char *path, sv_trainee *t, sv_adamw *o, sv_error *err) {
@@ -155,7 +176,7 @@ static sv_status read_checkpoint(const char *path, sv_trainee *t, sv_adamw *o, j
     json_t *state = NULL;
     sv_status s = name ? sv_json_load(name, &state, err) : sv_fail_memory(err, "path", 0);
     if (!s && (!json_is_object(json_object_get(state, "loop")) || sv_json_int(state, "updates", -1) < 0))
-        s = sv_fail(err, SV_ERR_INPUT, "%s: is no state of a run; remove the folder to go on from an older one", name);
+        s = sv_fail(err, SV_ERR_INPUT, "%s: expected the updates done and the state of the loop", name);
     if (!s) s = read_state(path, t, o, err);
     if (!s) {
         o->n_updates = sv_json_int(state, "updates", 0);
@@ -175,6 +196,8 @@ sv_status sv_checkpoint_load(const char *output, sv_trainee *t, sv_adamw *o, jso
     if (n > 0) {
         char *path = path_of(output, numbers[n - 1]);
         s = path ? read_checkpoint(path, t, o, loop, err) : sv_fail_memory(err, "path", 0);
+        if (s == SV_ERR_INPUT)
+            sv_error_prefix(err, "the newest checkpoint cannot be read; remove %s to go on from the one before", path);
         free(path);
     }
     free(numbers);

@@ -8,7 +8,8 @@
 #include "train/adamw.h"
 
 /* Writes values, moments and `loop` (an object of the training loop's own; borrowed), then removes all but the newest
- * `keep` checkpoints of the folder (0 = none is removed). SV_ERR_OUTPUT when the disk is full: the others stay. */
+ * `keep` checkpoints of the folder (0 = none is removed); what a killed process left half-written goes first. One
+ * process at a time may write to the folder. SV_ERR_OUTPUT when the disk is full: the others stay. */
 sv_status sv_checkpoint_save(const char *output, const sv_trainee *trainee, const sv_adamw *optimizer,
                              const json_t *loop, int64_t keep, sv_error *err);
 

@@ -2,6 +2,7 @@
  * dA = dh d(x)^T, dx += d'(A^T dh). */
 #include "train/linear_gradient.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ static void drop_row(void *context, int64_t row, int thread) {
     (void)thread;
     const drop_job *j = context;
     const uint32_t key[2] = {(uint32_t)j->dropout->key, (uint32_t)(j->dropout->key >> 32)};
-    const double limit = j->dropout->probability * 4294967296.0;
+    const uint64_t limit = (uint64_t)ceil(j->dropout->probability * 4294967296.0);
     const float scale = (float)(1 / (1 - j->dropout->probability));
     const float *x = j->x + (size_t)row * j->x_stride;
     float *out = j->out + (size_t)row * j->out_stride;
@@ -80,9 +81,10 @@ void sv_linear_forward(const sv_linear *l, const sv_dropout *dropout, const floa
     }
 }
 
+/* x: what the correction read; dx: its gradient. */
 static void low_rank_backward(const sv_linear *l, size_t part, size_t first, const sv_linear_gradient *g,
-                              const sv_dropout *dropout, const float *x, size_t x_stride, size_t n_rows,
-                              const float *dy, float *dx, size_t dx_stride, sv_linear_space *space) {
+                              const float *x, size_t x_stride, size_t n_rows, const float *dy, float *dx,
+                              size_t dx_stride, sv_linear_space *space) {
     const sv_linear_part *p = &l->parts[part];
     size_t rank = p->a.n_out;
     float *h = space->low_rank, *dh = space->dlow_rank;
@@ -96,13 +98,7 @@ static void low_rank_backward(const sv_linear *l, size_t part, size_t first, con
             space->pool);
     if (!dx) return;
     const sv_operand a = {numbers(&p->a), l->n_in, false};
-    if (!dropout) {
-        sv_gemm(n_rows, l->n_in, rank, (sv_operand){dh, rank, false}, a, dx, dx_stride, space->pool);
-        return;
-    }
-    memset(space->ddropped, 0, n_rows * l->n_in * sizeof *space->ddropped);
-    sv_gemm(n_rows, l->n_in, rank, (sv_operand){dh, rank, false}, a, space->ddropped, l->n_in, space->pool);
-    drop(dropout, space->ddropped, l->n_in, n_rows, l->n_in, dx, dx_stride, true, space->pool);
+    sv_gemm(n_rows, l->n_in, rank, (sv_operand){dh, rank, false}, a, dx, dx_stride, space->pool);
 }
 
 /* ---- the weight */
@@ -141,12 +137,18 @@ void sv_linear_backward(const sv_linear *l, const sv_linear_gradient *g, const s
                         sv_linear_space *space) {
     bool drops = dropout && dropout->probability > 0;
     const float *adapted = x;
-    size_t adapted_stride = x_stride;
+    float *dadapted = dx; /* what is dropped is dropped once, for the sum over all parts */
+    size_t adapted_stride = x_stride, dadapted_stride = dx_stride;
     if (g->bias) sv_add_columns(dy, l->n_out, n_rows, l->n_out, g->bias, space->pool);
     if (drops && sv_linear_rank(l)) {
         drop(dropout, x, x_stride, n_rows, l->n_in, space->dropped, l->n_in, false, space->pool);
         adapted = space->dropped;
         adapted_stride = l->n_in;
+        if (dx) {
+            dadapted = space->ddropped;
+            dadapted_stride = l->n_in;
+            memset(dadapted, 0, n_rows * l->n_in * sizeof *dadapted);
+        }
     }
     for (size_t i = 0, first = 0; i < l->n_parts; first += l->parts[i++].weight.n_out) {
         const sv_linear_part *p = &l->parts[i];
@@ -156,8 +158,8 @@ void sv_linear_backward(const sv_linear *l, const sv_linear_gradient *g, const s
         }
         if (dx) input_gradient(&p->weight, dy + first, l->n_out, n_rows, dx, dx_stride, space);
         if (g->a[i]) {
-            low_rank_backward(l, i, first, g, drops ? dropout : NULL, adapted, adapted_stride, n_rows, dy, dx,
-                              dx_stride, space);
+            low_rank_backward(l, i, first, g, adapted, adapted_stride, n_rows, dy, dadapted, dadapted_stride, space);
         }
     }
+    if (dadapted != dx) drop(dropout, dadapted, l->n_in, n_rows, l->n_in, dx, dx_stride, true, space->pool);
 }

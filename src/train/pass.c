@@ -67,11 +67,23 @@ static void note_linear(sv_tower *t, const sv_linear *l) {
     t->max_rank = SV_MAX(t->max_rank, sv_linear_rank(l));
 }
 
-static void note_block(sv_tower *t, const sv_block *b) {
-    note_linear(t, b->qkv);
-    note_linear(t, b->output);
-    note_linear(t, b->gate_up);
-    note_linear(t, b->down);
+/* Sets what both towers have in common of a block: where its layers and their gradients are. */
+static void set_block(sv_tower *tower, size_t index, const float *norm1, const float *norm2, const sv_linear *layers[4],
+                      const sv_block_gradients *g) {
+    sv_block *b = &tower->blocks[index];
+    b->norm1 = norm1;
+    b->norm2 = norm2;
+    b->qkv = layers[0];
+    b->output = layers[1];
+    b->gate_up = layers[2];
+    b->down = layers[3];
+    b->dnorm1 = g->norm1;
+    b->dnorm2 = g->norm2;
+    b->dqkv = &g->qkv;
+    b->doutput = &g->output;
+    b->dgate_up = &g->gate_up;
+    b->ddown = &g->down;
+    for (int i = 0; i < SV_BLOCK_LINEARS; i++) note_linear(tower, layers[i]);
 }
 
 static void set_up_vision(sv_pass *p) {
@@ -79,26 +91,15 @@ static void set_up_vision(sv_pass *p) {
     const sv_weights *w = &p->t->network.weights;
     for (int i = 0; i < c->depth; i++) {
         const sv_vision_block *b = &w->vision_blocks[i];
-        const sv_block_gradients *g = &p->t->gradients.vision_blocks[i];
-        p->vision.blocks[i] = (sv_block){.norm1 = b->norm1,
-                                         .norm2 = b->norm2,
-                                         .qkv = &b->qkv,
-                                         .output = &b->projection,
-                                         .gate_up = &b->gate_up,
-                                         .down = &b->down,
-                                         .dnorm1 = g->norm1,
-                                         .dnorm2 = g->norm2,
-                                         .dqkv = &g->qkv,
-                                         .doutput = &g->output,
-                                         .dgate_up = &g->gate_up,
-                                         .ddown = &g->down,
-                                         .eps = NORM_EPS,
+        p->vision.blocks[i] = (sv_block){.eps = NORM_EPS,
                                          .hidden = (size_t)c->hidden,
                                          .ffn = (size_t)c->ffn,
                                          .n_heads = (size_t)c->n_heads,
                                          .n_kv_heads = (size_t)c->n_heads,
                                          .head_dim = (size_t)(c->hidden / c->n_heads)};
-        note_block(&p->vision, &p->vision.blocks[i]);
+        set_block(&p->vision, (size_t)i, b->norm1, b->norm2,
+                  (const sv_linear *[]){&b->qkv, &b->projection, &b->gate_up, &b->down},
+                  &p->t->gradients.vision_blocks[i]);
     }
     note_linear(&p->vision, &w->patch_embed);
     note_linear(&p->vision, &w->merger_in);
@@ -110,27 +111,15 @@ static void set_up_text(sv_pass *p) {
     const sv_weights *w = &p->t->network.weights;
     for (int i = 0; i < c->n_layers; i++) {
         const sv_decoder_layer *l = &w->layers[i];
-        const sv_block_gradients *g = &p->t->gradients.layers[i];
-        p->text.blocks[i] = (sv_block){.norm1 = l->norm1,
-                                       .norm2 = l->norm2,
-                                       .qkv = &l->qkv,
-                                       .output = &l->output,
-                                       .gate_up = &l->gate_up,
-                                       .down = &l->down,
-                                       .dnorm1 = g->norm1,
-                                       .dnorm2 = g->norm2,
-                                       .dqkv = &g->qkv,
-                                       .doutput = &g->output,
-                                       .dgate_up = &g->gate_up,
-                                       .ddown = &g->down,
-                                       .eps = c->rms_eps,
+        p->text.blocks[i] = (sv_block){.eps = c->rms_eps,
                                        .hidden = (size_t)c->hidden,
                                        .ffn = (size_t)c->ffn,
                                        .n_heads = (size_t)c->n_heads,
                                        .n_kv_heads = (size_t)c->n_kv_heads,
                                        .head_dim = (size_t)c->head_dim,
                                        .causal = true};
-        note_block(&p->text, &p->text.blocks[i]);
+        set_block(&p->text, (size_t)i, l->norm1, l->norm2,
+                  (const sv_linear *[]){&l->qkv, &l->output, &l->gate_up, &l->down}, &p->t->gradients.layers[i]);
     }
 }
 

@@ -17,12 +17,16 @@
 
 static sv_status write_adapter_config(const sv_trainee *t, const char *folder, sv_error *err) {
     char *path = sv_path_join(folder, "adapter_config.json");
-    json_t *config = json_pack("{s:s,s:s,s:s,s:i,s:f,s:f,s:O,s:s,s:b,s:b,s:b,s:b,s:b,s:n,s:{},s:{},s:n,s:n,s:n}",
-                               "peft_type", "LORA", "task_type", "CAUSAL_LM", "base_model_name_or_path",
-                               t->network.folder, "r", t->rank, "lora_alpha", t->alpha, "lora_dropout", t->dropout,
-                               "target_modules", t->targets, "bias", "none", "fan_in_fan_out", 0, "inference_mode", 1,
-                               "init_lora_weights", 1, "use_rslora", 0, "use_dora", 0, "modules_to_save",
-                               "rank_pattern", "alpha_pattern", "layers_pattern", "layers_to_transform", "revision");
+    json_t *config =
+        json_pack("{s:s,s:s,s:s,s:n,s:n,s:n,s:f,s:s,s:b,s:b,s:b,s:b,s:b,s:n,s:{},s:{},s:n,s:n,s:n}", "peft_type",
+                  "LORA", "task_type", "CAUSAL_LM", "base_model_name_or_path", t->network.folder, "r", "lora_alpha",
+                  "target_modules", "lora_dropout", t->dropout, "bias", "none", "fan_in_fan_out", 0, "inference_mode",
+                  1, "init_lora_weights", 1, "use_rslora", 0, "use_dora", 0, "modules_to_save", "rank_pattern",
+                  "alpha_pattern", "layers_pattern", "layers_to_transform", "revision");
+    if (config && json_object_update_existing(config, t->settings)) {
+        json_decref(config);
+        config = NULL;
+    }
     sv_status s = path && config ? sv_json_save(path, config, err) : sv_fail_memory(err, "adapter_config.json", 0);
     json_decref(config);
     free(path);
@@ -90,14 +94,21 @@ static sv_status write_weights(const sv_trainee *t, const char *folder, sv_dtype
     sv_tensor_plan *plans = sv_calloc(n_all, sizeof *plans);
     sv_tensor_writer *writer = NULL;
     if (!plans) return sv_fail_memory(err, "weights", n_all * sizeof *plans);
+    size_t n_trained = 0;
     for (size_t i = 0; i < n_all; i++) {
         const sv_tensor *tensor = sv_tensor_at(file, i);
         if (is_left_out(t, tensor)) continue;
+        n_trained += find(t, tensor->name) != NULL;
         plans[n] = (sv_tensor_plan){
             .name = tensor->name, .dtype = is_float(tensor->dtype) ? dtype : tensor->dtype, .n_dims = tensor->n_dims};
         memcpy(plans[n++].shape, tensor->shape, sizeof tensor->shape);
     }
-    sv_status s = sv_tensor_writer_open(folder, "model", plans, n, 0, &writer, err);
+    sv_status s = SV_OK;
+    if (n_trained != t->n_parameters) {
+        s = sv_fail(err, SV_ERR_INTERNAL, "%s: %zu of %zu trained parameters are in its files", t->network.folder,
+                    n_trained, t->n_parameters);
+    }
+    if (!s) s = sv_tensor_writer_open(folder, "model", plans, n, 0, &writer, err);
     for (size_t i = 0; i < n_all && !s; i++) {
         const sv_tensor *tensor = sv_tensor_at(file, i);
         if (is_left_out(t, tensor)) continue;

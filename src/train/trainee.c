@@ -134,13 +134,6 @@ static sv_status train_patch_embed(builder *b, const sv_module *m, const char *n
 
 static sv_status train_weight(builder *b, const sv_module *m, const char *name, sv_error *err) {
     sv_matrix *w = &m->linear->parts[m->part].weight;
-    if (w->dtype == SV_I32) {
-        return sv_fail(
-            err, SV_ERR_UNSUPPORTED,
-            "'%s' is packed in four bits, which cannot be trained in full; train a LoRA adapter, or the model "
-            "before it was quantised",
-            name);
-    }
     float *value = floats(b, w->n_out * w->n_in, err), *gradient = floats(b, w->n_out * w->n_in, err);
     if (!value || !gradient) return SV_ERR_MEMORY;
     for (size_t row = 0; row < w->n_out; row++) sv_matrix_read_row(w, row, value + row * w->n_in);
@@ -242,7 +235,6 @@ static sv_status adapt(builder *b, const sv_module *m, const char *name, const s
     note_tower(b->t, m->vision);
     b->n_matched++;
     b->t->rank = (int)rank;
-    b->t->alpha = (double)p->scale * (double)rank;
     b->t->network.weights.max_rank = SV_MAX(b->t->network.weights.max_rank, sv_linear_rank(m->linear));
     return s ? s : add_parameter(b, name, "lora_B.weight", m->patch_embed ? 5 : 2, out, bb, db, err);
 }
@@ -278,6 +270,12 @@ static sv_status copy_network(sv_trainee *t, const sv_model *base, sv_error *err
 static sv_status check_options(const builder *b, sv_error *err) {
     const sv_trainee_options *o = b->options;
     if (b->base->adapter) return sv_fail(err, SV_ERR_USAGE, "the base must be loaded without an adapter");
+    if (o->full && b->base->quantisation.method[0]) {
+        return sv_fail(err, SV_ERR_UNSUPPORTED,
+                       "%s is packed in four bits, which cannot be trained in full; train a LoRA adapter, or the model "
+                       "before it was quantised",
+                       b->base->folder);
+    }
     if (!o->full && !o->adapter_folder && o->rank < 1)
         return sv_fail(err, SV_ERR_USAGE, "the rank of an adapter must be at least 1, found %d", o->rank);
     if (o->dropout < 0 || !(o->dropout < 1))
@@ -285,24 +283,34 @@ static sv_status check_options(const builder *b, sv_error *err) {
     return SV_OK;
 }
 
-/* What adapter_config.json says of the targets: as they were given, so that PEFT finds the same modules. */
-static sv_status note_targets(builder *b, sv_error *err) {
-    const sv_trainee_options *o = b->options;
+/* Of an adapter that is trained on, as they were: ranks and scales may differ by module. */
+static sv_status take_settings(builder *b, sv_error *err) {
+    static const char *const keys[] = {"target_modules", "r", "lora_alpha", "use_rslora", "rank_pattern",
+                                       "alpha_pattern"};
+    char *path = sv_path_join(b->options->adapter_folder, "adapter_config.json");
     json_t *config = NULL;
-    if (o->full) return SV_OK;
-    if (o->adapter_folder) {
-        char *path = sv_path_join(o->adapter_folder, "adapter_config.json");
-        sv_status s = path ? sv_json_load(path, &config, err) : sv_fail_memory(err, "path", 0);
-        free(path);
-        if (s) return s;
-        b->t->targets = json_incref(json_object_get(config, "target_modules"));
-        json_decref(config);
-        return SV_OK;
+    sv_status s = path ? sv_json_load(path, &config, err) : sv_fail_memory(err, "path", 0);
+    b->t->settings = json_object();
+    for (size_t i = 0; i < SV_COUNT(keys) && !s; i++) {
+        json_t *value = json_object_get(config, keys[i]);
+        if (value && json_object_set(b->t->settings, keys[i], value)) s = sv_fail_memory(err, path, 0);
     }
-    b->t->targets = o->target_pattern ? json_string(o->target_pattern) : json_array();
+    json_decref(config);
+    free(path);
+    return s;
+}
+
+/* Targets as they were given, so that PEFT finds the same modules. */
+static sv_status note_settings(builder *b, sv_error *err) {
+    const sv_trainee_options *o = b->options;
+    if (o->full) return SV_OK;
+    if (o->adapter_folder) return take_settings(b, err);
+    json_t *targets = o->target_pattern ? json_string(o->target_pattern) : json_array();
     for (size_t i = 0; i < o->n_targets && !o->target_pattern; i++)
-        json_array_append_new(b->t->targets, json_string(o->targets[i]));
-    return b->t->targets ? SV_OK : sv_fail_memory(err, "targets", 0);
+        json_array_append_new(targets, json_string(o->targets[i]));
+    json_t *alpha = o->alpha == rint(o->alpha) ? json_integer((json_int_t)o->alpha) : json_real(o->alpha);
+    b->t->settings = json_pack("{s:o,s:i,s:o}", "target_modules", targets, "r", o->rank, "lora_alpha", alpha);
+    return b->t->settings ? SV_OK : sv_fail_memory(err, "targets", 0);
 }
 
 static sv_status build(builder *b, sv_error *err) {
@@ -331,7 +339,7 @@ static sv_status build(builder *b, sv_error *err) {
     if (!s && t->n_parameters == 0)
         s = sv_fail(err, SV_ERR_INPUT, "nothing is trained: the %s all of the model's parameters",
                     o->full ? "pattern freezes" : "targets of the adapter leave out");
-    if (!s) s = note_targets(b, err);
+    if (!s) s = note_settings(b, err);
     if (!s) sv_trainee_values_changed(t);
     return s;
 }
@@ -361,7 +369,7 @@ sv_status sv_trainee_new(const sv_model *base, const sv_trainee_options *options
 void sv_trainee_free(sv_trainee *t) {
     if (!t) return;
     for (size_t i = 0; i < t->memory->n; i++) free(t->memory->blocks[i]);
-    json_decref(t->targets);
+    json_decref(t->settings);
     free(t->memory->blocks);
     free(t->memory);
     free(t->parameters);

@@ -52,9 +52,8 @@ typedef struct sv_trainee {
     sv_network_gradients gradients;
     double dropout;
     uint64_t seed;
-    json_t *targets; /* LoRA: "target_modules" of its adapter_config.json */
-    int rank;        /* LoRA; 0 = full */
-    double alpha;
+    json_t *settings;                 /* LoRA: what its adapter_config.json says of modules, ranks and scales */
+    int rank;                         /* LoRA: of the module adapted last; 0 = full */
     bool vision_trains, text_trains;  /* a parameter of that tower, or below it in the backward pass, changes */
     struct sv_trainee_memory *memory; /* what all this lies in */
 } sv_trainee;

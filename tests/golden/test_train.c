@@ -1,5 +1,6 @@
 /* test_train.c - gradients and ten updates against PyTorch's (shared/golden/training): all parameters, and LoRA as both
  * phases of the published system and on the text alone. Tolerances: shared/golden/README.md. */
+#include "support/folder.h"
 #include "support/tensors.h"
 
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "base/png.h"
 #include "train/adamw.h"
 #include "train/pass.h"
+#include "train/save.h"
 #include "train/schedule.h"
 
 #define TRAINING "golden/training/"
@@ -106,7 +108,8 @@ static size_t check_gradients(const sv_trainee *t, const char *file_name, bool f
     return n;
 }
 
-/* Adam divides by the gradient's own size: where that is below f32's noise in its tensor, so is the update. */
+/* Adam divides by the gradient's own size: where that is below f32's noise in its tensor, the update goes anywhere within
+ * the sum of the learning rates. */
 static bool is_noise(const sv_tensor *gradient, size_t i, double largest) {
     float g;
     sv_tensor_read_f32(gradient, i, 1, &g);
@@ -145,7 +148,7 @@ static void check_final(const sv_trainee *t, const char *file_name, const char *
         "%s: %zu values after ten updates, worst %.2g, %.3f %% beyond 2e-6; worst of %zu whose gradient is noise "
         "%.2g\n",
         file_name, n_all, worst, 100.0 * (double)n_far / (double)n_all, n_noise, worst_noise);
-    assert_true(n_all > 1000 && worst <= limit && worst_noise <= 2e-5);
+    assert_true(n_all > 1000 && worst <= limit && worst_noise <= 6e-4);
     assert_true((double)n_far <= 1e-3 * (double)n_all && (double)n_noise <= 0.02 * (double)n_all);
 }
 
@@ -210,10 +213,10 @@ static void all_parameters(void **state) {
 }
 
 static void train_adapter(const char *name, double clip) {
-    char folder[512], path[160];
+    char start[512], path[160];
     snprintf(path, sizeof path, TRAINING "%s/adapter", name);
-    snprintf(folder, sizeof folder, "%s", shared_path(path));
-    train(&(sv_trainee_options){.adapter_folder = folder}, name, clip, 2e-6);
+    snprintf(start, sizeof start, "%s", shared_path(path));
+    train(&(sv_trainee_options){.adapter_folder = start}, name, clip, 2e-6);
 }
 
 static void adapters(void **state) {
@@ -224,7 +227,136 @@ static void adapters(void **state) {
     train_adapter("lora-textonly", 15);
 }
 
+/* ---- what is saved */
+
+/* Logits of all tokens of the first sample, by the engine. */
+static float *engine_logits(const material *m, const sv_model *model, size_t *n) {
+    sv_embedding pictures[N_PICTURES];
+    const sv_embedding *list[N_PICTURES];
+    const sv_train_sample *sample = &m->samples[0];
+    static const char *const names[] = {"p0", "p1", "p2"};
+    sv_workspace *workspace;
+    sv_session *session;
+    sv_error err;
+    for (size_t i = 0; i < sample->n_pictures; i++) {
+        char path[160];
+        sv_image image;
+        snprintf(path, sizeof path, "golden/qwen25vl-tiny/pictures/%s.png", names[i]);
+        ASSERT_OK(sv_png_load(shared_path(path), &image, &err), err);
+        ASSERT_OK(sv_model_embed_image(model, &image, NULL, &pictures[i], &err), err);
+        list[i] = &pictures[i];
+        sv_image_free(&image);
+    }
+    *n = sample->n_ids * (size_t)sv_model_get_config(model)->text.vocab;
+    float *logits = sv_alloc_aligned(*n, sizeof *logits);
+    const sv_prompt prompt = {sample->ids, sample->n_ids, list, sample->n_pictures};
+    ASSERT_OK(sv_workspace_new(model, 0, NULL, &workspace, &err), err);
+    ASSERT_OK(sv_session_new(workspace, NULL, sample->n_ids, &session, &err), err);
+    ASSERT_OK(sv_session_append_all(session, &prompt, logits, &err), err);
+    sv_session_free(session);
+    sv_workspace_free(workspace);
+    for (size_t i = 0; i < sample->n_pictures; i++) sv_embedding_free(&pictures[i]);
+    return logits;
+}
+
+static void assert_same_logits(const material *m, const sv_model *a, const sv_model *b) {
+    size_t n, n_b;
+    float *x = engine_logits(m, a, &n), *y = engine_logits(m, b, &n_b);
+    assert_int_equal(n, n_b);
+    assert_memory_equal(x, y, n * sizeof *x);
+    free(x);
+    free(y);
+}
+
+static double loss_of(const material *m, sv_trainee *t, double scale) {
+    sv_pass *pass;
+    sv_pass_loss loss;
+    sv_error err;
+    ASSERT_OK(sv_pass_new(t, NULL, NULL, &pass, &err), err);
+    sv_trainee_clear_gradients(t);
+    ASSERT_OK(sv_pass_run(pass, &m->batch, scale, 0, &loss, &err), err);
+    sv_pass_free(pass);
+    return loss.sum;
+}
+
+static void change(const material *m, sv_trainee *t) {
+    sv_adamw adamw;
+    sv_error err;
+    const sv_adamw_options options = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1};
+    ASSERT_OK(sv_adamw_new(t, &options, &adamw, &err), err);
+    loss_of(m, t, 1 / m->n_supervised);
+    sv_adamw_update(&adamw, t, 1e-3, NULL);
+    sv_adamw_free(&adamw);
+}
+
+static void expect_same_file(const char *a_path, const char *b_path) {
+    sv_tensor_file *a, *b;
+    sv_error err;
+    ASSERT_OK(sv_tensor_file_open(a_path, &a, &err), err);
+    ASSERT_OK(sv_tensor_file_open(b_path, &b, &err), err);
+    assert_int_equal(sv_tensor_count(a), sv_tensor_count(b));
+    for (size_t i = 0; i < sv_tensor_count(a); i++) {
+        const sv_tensor *x = sv_tensor_at(a, i), *y = golden(b, x->name);
+        assert_true(x->dtype == y->dtype && x->n_dims == y->n_dims && x->n_bytes == y->n_bytes);
+        assert_memory_equal(x->shape, y->shape, (size_t)x->n_dims * sizeof *x->shape);
+        assert_memory_equal(x->data, y->data, x->n_bytes);
+    }
+    sv_tensor_file_close(a);
+    sv_tensor_file_close(b);
+}
+
+/* Before any update it is the golden one again; after one, what the engine loads gives the bits of what was trained. */
+static void saved_adapters(void **state) {
+    (void)state;
+    SKIP_WITHOUT(shared_path(TRAINING "index.json"));
+    static const char *const names[] = {"lora-phase1", "lora-phase2", "lora-textonly"};
+    material m;
+    sv_error err;
+    open_material(&m);
+    for (size_t i = 0; i < SV_COUNT(names); i++) {
+        char start[512], relative[160];
+        sv_trainee *t;
+        sv_model *loaded;
+        snprintf(relative, sizeof relative, TRAINING "%s/adapter", names[i]);
+        snprintf(start, sizeof start, "%s", shared_path(relative));
+        ASSERT_OK(sv_trainee_new(m.model, &(sv_trainee_options){.adapter_folder = start}, &t, &err), err);
+        ASSERT_OK(sv_save_trained(t, in_folder("adapter"), &err), err);
+        snprintf(relative, sizeof relative, TRAINING "%s/adapter/adapter_model.safetensors", names[i]);
+        expect_same_file(in_folder("adapter/adapter_model.safetensors"), shared_path(relative));
+        change(&m, t);
+        ASSERT_OK(sv_save_trained(t, in_folder("adapter"), &err), err);
+        const sv_model_options with = {.adapter = in_folder("adapter")};
+        ASSERT_OK(sv_model_load(shared_path(MODEL), &with, &loaded, &err), err);
+        assert_same_logits(&m, &t->network, loaded);
+        sv_model_free(loaded);
+        sv_trainee_free(t);
+    }
+    close_material(&m);
+}
+
+static void saved_models(void **state) {
+    (void)state;
+    SKIP_WITHOUT(shared_path(TRAINING "index.json"));
+    material m;
+    sv_trainee *t, *again;
+    sv_model *loaded;
+    sv_error err;
+    open_material(&m);
+    ASSERT_OK(sv_trainee_new(m.model, &(sv_trainee_options){.full = true}, &t, &err), err);
+    change(&m, t);
+    ASSERT_OK(sv_save_trained(t, in_folder("model"), &err), err);
+    ASSERT_OK(sv_model_load(in_folder("model"), NULL, &loaded, &err), err);
+    assert_same_logits(&m, &t->network, loaded);
+    ASSERT_OK(sv_trainee_new(loaded, &(sv_trainee_options){.full = true}, &again, &err), err);
+    assert_true(loss_of(&m, t, 0) == loss_of(&m, again, 0));
+    sv_trainee_free(again);
+    sv_model_free(loaded);
+    sv_trainee_free(t);
+    close_material(&m);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_parameters), cmocka_unit_test(adapters)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_parameters), cmocka_unit_test(adapters),
+                                       cmocka_unit_test(saved_adapters), cmocka_unit_test(saved_models)};
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
