@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/strbuf.h"
 #include "cli/command.h"
+#include "cli/model_path.h"
 #include "cli/progress.h"
 #include "psg/subject_name.h"
 #include "train/training.h"
@@ -174,9 +175,22 @@ static void print_json(const arguments *a, const sv_training_outcome *o) {
     json_decref(out);
 }
 
+/* A model may be named, as in the other commands. */
+static sv_status find_model(arguments *a, sv_error *err) {
+    char *folder = NULL;
+    if (!a->config.model_path) return SV_OK; /* said by the run */
+    sv_status s = sv_model_path_find(a->config.model_path, &folder, err);
+    if (!s) {
+        free(a->config.model_path);
+        a->config.model_path = folder;
+    }
+    return s;
+}
+
 static int train(arguments *a, sv_record_kind kind) {
     sv_training_outcome outcome;
     sv_error err;
+    if (find_model(a, &err)) return sv_cli_fail(a->command, &err);
     const sv_training_options options = {.config = &a->config,
                                          .kind = kind,
                                          .n_threads = a->n_threads,
