@@ -100,7 +100,7 @@ static int parse(arguments *a, int argc, char **argv) {
 
 /* "RECORDING" (with its own annotations) or "RECORDING=HYPNOGRAM". */
 static sv_status stage_night(const arguments *a, const sv_model *network, const char *night, const char *output,
-                             double *kappa, sv_error *err) {
+                             sv_training_score *sum, sv_error *err) {
     const char *equals = strchr(night, '=');
     char *recording = sv_strndup(night, equals ? (size_t)(equals - night) : strlen(night));
     char *name = recording ? sv_subject_name(recording) : NULL, *all = sv_path_join(output, "evaluation");
@@ -117,7 +117,9 @@ static sv_status stage_night(const arguments *a, const sv_model *network, const 
     if (!s) s = sv_json_load(path, &summary, err);
     if (!s) {
         const json_t *agreement = json_object_get(summary, "agreement");
-        *kappa = sv_json_real(json_object_get(agreement, "unparsed_is_error"), "kappa", 0);
+        agreement = json_object_get(agreement, "unparsed_is_error");
+        sum->kappa += sv_json_real(agreement, "kappa", 0);
+        sum->accuracy += sv_json_real(agreement, "accuracy", 0);
     }
     json_decref(summary);
     free(recording);
@@ -128,17 +130,16 @@ static sv_status stage_night(const arguments *a, const sv_model *network, const 
     return s ? sv_error_prefix(err, "evaluation on %s", night) : SV_OK;
 }
 
-static sv_status evaluate(void *context, const sv_model *network, const char *output, double *kappa, sv_error *err) {
+static sv_status evaluate(void *context, const sv_model *network, const char *output, sv_training_score *score,
+                          sv_error *err) {
     const arguments *a = context;
     const sv_text_list *nights = &a->config.eval_nights;
-    double sum = 0;
+    sv_training_score sum = {0, 0};
     for (size_t i = 0; i < nights->n; i++) {
-        double one = 0;
-        sv_status s = stage_night(a, network, nights->items[i], output, &one, err);
+        sv_status s = stage_night(a, network, nights->items[i], output, &sum, err);
         if (s) return s;
-        sum += one;
     }
-    *kappa = sum / (double)nights->n;
+    *score = (sv_training_score){sum.kappa / (double)nights->n, sum.accuracy / (double)nights->n};
     return SV_OK;
 }
 

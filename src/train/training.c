@@ -281,19 +281,21 @@ static sv_status update(training *t, double *mean_loss, sv_error *err) {
                       err);
 }
 
+static json_t *real_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+
 static sv_status evaluate(training *t, sv_training_news *news, sv_error *err) {
-    double kappa = NAN;
+    sv_training_score score = {NAN, NAN};
     if (!t->options->evaluate || t->c->eval_nights.n == 0) return SV_OK;
-    sv_status s = t->options->evaluate(t->options->context, &t->trainee->network, t->c->output_dir, &kappa, err);
+    sv_status s = t->options->evaluate(t->options->context, &t->trainee->network, t->c->output_dir, &score, err);
     if (s) return s;
-    news->kappa = kappa;
+    news->kappa = score.kappa;
     /* the number of the last update: it is trimmed with it */
     s = write_line(t,
-                   json_pack("{s:I,s:o}", "step", (json_int_t)(t->n_done - 1), "kappa",
-                             isfinite(kappa) ? json_real(kappa) : json_null()),
+                   json_pack("{s:I,s:o,s:o}", "step", (json_int_t)(t->n_done - 1), "kappa", real_or_null(score.kappa),
+                             "accuracy", real_or_null(score.accuracy)),
                    err);
-    if (s || !isfinite(kappa) || kappa <= t->best_kappa) return s;
-    t->best_kappa = kappa;
+    if (s || !isfinite(score.kappa) || score.kappa <= t->best_kappa) return s;
+    t->best_kappa = score.kappa;
     return save_trained(t, "best", err);
 }
 

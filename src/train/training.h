@@ -2,10 +2,9 @@
  * training.h - a whole run: records in, updates, checkpoints, a log, what was trained out.
  *
  * OUTPUT/run.json        what the run was told
- * OUTPUT/log.jsonl       an object for each update: step, loss, grad_norm, lr, tokens; for each evaluation: step, kappa
- * OUTPUT/checkpoint-N    the state after N updates (checkpoint.h)
- * OUTPUT/best            what was trained, at its best kappa
- * OUTPUT/final           what was trained, at the end: a PEFT adapter or a model folder
+ * OUTPUT/log.jsonl       an object for each update: step, loss, grad_norm, lr, tokens; for each evaluation: step,
+ * kappa, accuracy OUTPUT/checkpoint-N    the state after N updates (checkpoint.h) OUTPUT/best            what was
+ * trained, at its best kappa OUTPUT/final           what was trained, at the end: a PEFT adapter or a model folder
  *
  * A run that was stopped in any way goes on from its newest checkpoint and gives the very numbers of one that was not.
  */
@@ -22,13 +21,19 @@ typedef struct sv_training_news {
     double kappa;               /* of the last evaluation; NaN = none yet */
 } sv_training_news;
 
+/* How well the network stages nights: means over them; NaN = not defined. */
+typedef struct sv_training_score {
+    double kappa, accuracy;
+} sv_training_score;
+
 typedef struct sv_training_options {
     const sv_train_config *config; /* borrowed */
     sv_record_kind kind;           /* WPT, or FINE for both kinds of answers */
     int n_threads;                 /* 0 = one per usable core; the numbers do not depend on it */
     void (*news)(void *context, const sv_training_news *news); /* after each update; NULL = none */
-    /* Kappa of the network as it is now; NULL, or config without eval_nights: none is computed. */
-    sv_status (*evaluate)(void *context, const sv_model *network, const char *output, double *kappa, sv_error *err);
+    /* Of the network as it is now; NULL, or config without eval_nights: none is computed. */
+    sv_status (*evaluate)(void *context, const sv_model *network, const char *output, sv_training_score *score,
+                          sv_error *err);
     bool (*cancelled)(void); /* NULL = never; true: a checkpoint is written, then SV_ERR_CANCELLED */
     void *context;
 } sv_training_options;
