@@ -46,7 +46,7 @@ expect 0 "" wpt nights -o wpt --seed 43 --force -q
 check wpt
 "$SLEEPVLM" simulate -o long --nights 3 --seed 20 --hours 0.6 --rate 100 -q
 "$SLEEPVLM" dataset wpt long -o stopped -t 1 2>err & pid=$!
-for _ in $(seq 600); do [[ -e stopped/images/night-0001/3_W.png || -n $(find stopped -name '9_*.png' 2>/dev/null) ]] && break; sleep 0.05; done
+while kill -0 $pid 2>/dev/null; do [[ -e stopped/images/night-0001/3_W.png || -n $(find stopped -name '9_*.png' 2>/dev/null) ]] && break; sleep 0.05; done
 kill -INT $pid
 code=0; wait $pid || code=$?
 [[ $code == 130 ]] || fail "status $code when interrupted: $(cat err)"

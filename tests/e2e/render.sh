@@ -73,7 +73,7 @@ echo "-- interrupted"
 "$demo" --hours 4 --seed 8 "$work/long.edf" >/dev/null
 "$SLEEPVLM" render "$work/long.edf" -o "$work/int" -t 2 2>"$work/err" &
 pid=$!
-for _ in $(seq 1200); do
+while kill -0 $pid 2>/dev/null; do
   [[ -f $work/int/long/5.png ]] && break
   sleep 0.02
 done

@@ -82,7 +82,7 @@ if grep -q 'SV_SANITIZE:STRING=.' "$(dirname "$SLEEPVLM")/CMakeCache.txt"; then 
 sv stage -q "$work/long.edf" -o "$work/whole" -t 2
 "$SLEEPVLM" stage -q "$work/long.edf" -o "$work/cut" -t 2 &
 pid=$!
-for _ in $(seq 600); do
+while kill -0 $pid 2>/dev/null; do
   [[ -f $work/cut/epochs.jsonl.part ]] && (($(wc -l <"$work/cut/epochs.jsonl.part") > 20)) && break
   sleep 0.05
 done
@@ -99,7 +99,7 @@ cmp "$work/whole/epochs.jsonl" "$work/cut/epochs.jsonl" || fail "the resumed run
 echo "-- Ctrl-C stops in order"
 "$SLEEPVLM" stage -q "$work/long.edf" -o "$work/int" -t 2 2>"$work/err" &
 pid=$!
-for _ in $(seq 600); do
+while kill -0 $pid 2>/dev/null; do
   [[ -f $work/int/epochs.jsonl.part ]] && (($(wc -l <"$work/int/epochs.jsonl.part") > 5)) && break
   sleep 0.05
 done

@@ -84,7 +84,7 @@ echo "-- killed at any moment and gone on with: the same losses, to the last bit
 for moment in 1 2 3; do
   "$SLEEPVLM" train sft -q "$work/run.yaml" --output-dir "$work/cut" &
   pid=$!
-  for _ in $(seq 400); do
+  while kill -0 $pid 2>/dev/null; do
     [[ -f $work/cut/log.jsonl ]] && (($(wc -l <"$work/cut/log.jsonl") >= 3 * moment)) && break
     sleep 0.02
   done
@@ -99,7 +99,7 @@ cmp "$work/whole/final/adapter_model.safetensors" "$work/cut/final/adapter_model
 echo "-- Ctrl-C leaves a checkpoint"
 "$SLEEPVLM" train sft -q "$work/run.yaml" --output-dir "$work/int" --save-steps 0 2>"$work/err" &
 pid=$!
-for _ in $(seq 400); do
+while kill -0 $pid 2>/dev/null; do
   [[ -f $work/int/log.jsonl ]] && (($(wc -l <"$work/int/log.jsonl") >= 2)) && break
   sleep 0.02
 done
