@@ -124,7 +124,7 @@ static void fill_sample(const bench *b, uint64_t seed, size_t first_picture, siz
         ids[n] = (int32_t)(sv_random_unit(seed, n) * c->text.vocab / 2); /* the upper half has the special ones */
         n++;
     }
-    *out = (sv_train_sample){ids, weights, n, indices, PER_SAMPLE};
+    *out = (sv_train_sample){.ids = ids, .weights = weights, .n_ids = n, .pictures = indices, .n_pictures = PER_SAMPLE};
 }
 
 static sv_status fill_picture(const sv_model_config *config, unsigned char *pixels, uint64_t seed, sv_patches *out,
@@ -268,8 +268,8 @@ static sv_status step(bench *b, learner *l, int number, sv_error *err) {
     sv_pass_loss loss;
     double n_supervised = (double)b->n_samples * N_ANSWER;
     sv_trainee_clear_gradients(l->trainee);
-    sv_status s =
-        sv_pass_run(l->pass, &b->batches[number % N_BATCHES].batch, 1 / n_supervised, (uint64_t)number, &loss, err);
+    sv_status s = sv_pass_run(l->pass, &b->batches[number % N_BATCHES].batch,
+                              &(sv_pass_scales){.answers = 1 / n_supervised}, (uint64_t)number, &loss, err);
     if (s) return s;
     double norm = sv_gradient_norm(l->trainee, b->pool);
     if (!isfinite(loss.sum) || !isfinite(norm))

@@ -209,11 +209,14 @@ static int train(arguments *a, sv_record_kind kind) {
 }
 
 static int help(const sv_command *command) {
-    sv_strbuf keys = {0};
+    sv_strbuf keys = {0}, heads = {0};
     int status = sv_cli_help(command);
     sv_train_config_describe(&keys);
-    printf("\nKeys, of the file and as --KEY VALUE (defaults in parentheses):\n%s", sv_strbuf_text(&keys));
+    sv_heads_describe(&heads);
+    printf("\nKeys, of the file and as --KEY VALUE (defaults in parentheses):\n%s\n%s", sv_strbuf_text(&keys),
+           sv_strbuf_text(&heads));
     sv_strbuf_free(&keys);
+    sv_strbuf_free(&heads);
     return status;
 }
 

@@ -97,16 +97,18 @@ void sv_adamw_update(sv_adamw *o, sv_trainee *t, double learning_rate, sv_pool *
     size_t at = 0;
     for (size_t i = 0; i < t->n_parameters; at += t->parameters[i++].n) {
         sv_parameter *p = &t->parameters[i];
+        double rate = learning_rate * p->rate;
+        if (p->rate == 0) continue;
         update_job j = {.value = p->value,
                         .m = o->m + at,
                         .v = o->v + at,
                         .gradient = p->gradient,
                         .n = p->n,
-                        .keep = p->decays ? (float)(1 - learning_rate * c->weight_decay) : 1,
+                        .keep = p->decays ? (float)(1 - rate * c->weight_decay) : 1,
                         .beta1 = (float)c->beta1,
                         .beta2 = (float)c->beta2,
                         .root_correction = (float)sqrt(1 - pow(c->beta2, n)),
-                        .step = (float)(learning_rate / (1 - pow(c->beta1, n))),
+                        .step = (float)(rate / (1 - pow(c->beta1, n))),
                         .eps = (float)c->eps};
         sv_pool_run(pool, (int64_t)((p->n + PIECE - 1) / PIECE), update_piece, &j);
     }

@@ -44,14 +44,14 @@ static sv_attention_part pack_part(const attention_job *j, size_t kv, size_t fir
 }
 
 /* Rows that the segment sees before its own. */
-static size_t n_before(const sv_packed *rows, const sv_segment *s) { return s->first ? rows->n_shared : 0; }
+static size_t n_before(const sv_packed *rows, const sv_row_range *s) { return s->first ? rows->n_shared : 0; }
 
 /* All query heads of one key head over one segment. */
 static void attend(void *context, int64_t item, int thread) {
     const attention_job *j = context;
     const sv_block *b = j->block;
     size_t d = b->head_dim, group = b->n_heads / b->n_kv_heads, stride = qkv_width(b);
-    const sv_segment *s = &j->rows->segments[(size_t)item / b->n_kv_heads];
+    const sv_row_range *s = &j->rows->segments[(size_t)item / b->n_kv_heads];
     size_t kv = (size_t)item % b->n_kv_heads, before = n_before(j->rows, s);
     float *room = j->space->attention + (size_t)thread * j->space->attention_size;
     const float *qkv = j->tape->qkv + s->first * stride;
@@ -107,7 +107,7 @@ void sv_block_forward(const sv_block *b, const sv_packed *rows, const sv_tape *t
 
 /* ---- backwards */
 
-static void segment_backward(const attention_job *j, const sv_segment *s, size_t kv, int thread) {
+static void segment_backward(const attention_job *j, const sv_row_range *s, size_t kv, int thread) {
     const sv_block *b = j->block;
     size_t d = b->head_dim, group = b->n_heads / b->n_kv_heads, stride = qkv_width(b);
     size_t query = kv * group * d, key = (b->n_heads + kv) * d, value = key + b->n_kv_heads * d;

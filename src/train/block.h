@@ -21,15 +21,15 @@ typedef struct sv_block {
 } sv_block;
 
 /* Rows that see each other: one sample of text, one window or picture of patches. */
-typedef struct sv_segment {
+typedef struct sv_row_range {
     size_t first, n;
-} sv_segment;
+} sv_row_range;
 
 /* Packed rows of a batch and where they stand. */
 typedef struct sv_packed {
     size_t n_rows;
     size_t n_shared; /* rows of the first segment that all others see before their own; 0 = none */
-    const sv_segment *segments;
+    const sv_row_range *segments;
     size_t n_segments;
     const float *cosines, *sines; /* [n_rows, head_dim / 2] */
 } sv_packed;

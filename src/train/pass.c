@@ -18,7 +18,7 @@ typedef struct sight {
     size_t n_patches, n_cells, n_pictures;
     size_t *first_cell; /* [n_pictures] */
     size_t *place;      /* [n_cells]: cell of the batch, in the picture's own order, that stands here in window order */
-    sv_segment *windows, *pictures;
+    sv_row_range *windows, *pictures;
     size_t n_windows, longest;
     sv_packed windowed, whole;
     const sv_packed **packed; /* [depth] */
@@ -35,15 +35,16 @@ typedef struct sight {
 
 typedef struct reading {
     size_t n_rows, n_supervised;
-    size_t n_shared;      /* tokens that all samples begin with, once in front of all */
-    sv_segment *segments; /* [samples + 1] */
+    size_t n_shared;        /* tokens that all samples begin with, once in front of all */
+    sv_row_range *segments; /* [samples + 1] */
     size_t longest;
     sv_packed packed;
     const sv_packed **layers; /* [n_layers] */
     float *cosines, *sines;
-    float *dx;    /* [n_rows, D] */
-    size_t *rows; /* [n_supervised]: the row that predicts */
-    int32_t *ids; /* [n_supervised]: what it should predict */
+    float *dx;       /* [n_rows, D] */
+    size_t *prompts; /* [samples]: the row of the last token before the answer */
+    size_t *rows;    /* [n_supervised]: the row that predicts */
+    int32_t *ids;    /* [n_supervised]: what it should predict */
     float *weights;
     float *chosen, *normed, *dnormed, *dchosen, *logits; /* [LOSS_ROWS, D or V] */
     double *losses;                                      /* [LOSS_ROWS] */
@@ -55,6 +56,7 @@ struct sv_pass {
     sv_trainee *t;
     sv_pool *pool;
     bool share_prefix;
+    sv_heads *heads;
     sv_tower vision, text;
     sight sight;
     reading reading;
@@ -135,6 +137,7 @@ sv_status sv_pass_new(sv_trainee *trainee, const sv_pass_options *options, sv_po
     p->t = trainee;
     p->pool = pool;
     p->share_prefix = options->share_prefix;
+    p->heads = options->heads;
     sv_status s = sv_tower_new((size_t)c->vision.depth, options->recompute, pool, &p->vision, err);
     if (!s) s = sv_tower_new((size_t)c->text.n_layers, options->recompute, pool, &p->text, err);
     if (!s) {
@@ -164,6 +167,7 @@ void sv_pass_free(sv_pass *p) {
     free(p->sight.storage);
     free(p->reading.layers);
     free(p->reading.segments);
+    free(p->reading.prompts);
     free(p->reading.rows);
     free(p->reading.storage);
     free(p);
@@ -237,7 +241,7 @@ static sv_status place_picture(sv_pass *p, const sv_patches *picture, size_t fir
     sv_window_order(cells, c->window / c->merge / c->patch, order, ends, &n_windows);
     for (size_t k = 0; k < n_windows; k++) {
         size_t from = k ? (size_t)ends[k - 1] : 0;
-        s->windows[s->n_windows++] = (sv_segment){(first + from) * per_cell, ((size_t)ends[k] - from) * per_cell};
+        s->windows[s->n_windows++] = (sv_row_range){(first + from) * per_cell, ((size_t)ends[k] - from) * per_cell};
     }
     for (size_t i = 0; i < n; i++) {
         size_t cell = (size_t)order[i];
@@ -284,7 +288,7 @@ static sv_status plan_sight(sv_pass *p, const sv_patches *pictures, size_t n_pic
     for (size_t i = 0, first = 0; i < n_pictures && !status; i++) {
         size_t n = (size_t)pictures[i].grid_h * (size_t)pictures[i].grid_w;
         s->first_cell[i] = first;
-        s->pictures[i] = (sv_segment){first * per_cell, n};
+        s->pictures[i] = (sv_row_range){first * per_cell, n};
         status = place_picture(p, &pictures[i], first, err);
         first += n / per_cell;
     }
@@ -333,24 +337,6 @@ static void see_backward(sv_pass *p) {
     sv_tower_backward(&p->vision, s->packed, s->dx);
     sv_linear_backward(&w->patch_embed, &g->patch_embed, NULL, s->pixels, w->patch_embed.n_in, s->n_patches, s->dx,
                        NULL, 0, space);
-}
-
-sv_status sv_pass_see(sv_pass *p, const sv_patches *pictures, size_t n_pictures, const float **embeddings,
-                      size_t *n_cells, sv_error *err) {
-    sv_status s = plan_sight(p, pictures, n_pictures, err);
-    if (s) return s;
-    set_dropout(&p->vision, p->t, 0, 0, false);
-    see(p);
-    *embeddings = p->sight.embeddings;
-    *n_cells = p->sight.n_cells;
-    return SV_OK;
-}
-
-void sv_pass_see_backward(sv_pass *p, float *dembeddings) {
-    memcpy(p->sight.dembeddings, dembeddings,
-           p->sight.n_cells * p->t->network.weights.merger_out.n_out * sizeof *dembeddings);
-    see_backward(p);
-    sv_trainee_finish_gradients(p->t);
 }
 
 /* ---- text */
@@ -403,8 +389,10 @@ static sv_status reserve_reading(sv_pass *p, size_t n_samples, sv_error *err) {
     size_t hidden = (size_t)c->hidden, half = (size_t)c->head_dim / 2, n = r->n_rows, bytes = 0;
     if (n_samples > r->sample_capacity) {
         free(r->segments);
+        free(r->prompts);
         r->segments = sv_calloc(n_samples + 1, sizeof *r->segments);
-        r->sample_capacity = r->segments ? n_samples : 0;
+        r->prompts = sv_calloc(n_samples, sizeof *r->prompts);
+        r->sample_capacity = r->segments && r->prompts ? n_samples : 0;
     }
     if (r->n_supervised > r->supervised_capacity || !r->rows) {
         size_t each = sizeof *r->rows + sizeof *r->ids + sizeof *r->weights;
@@ -431,7 +419,8 @@ static sv_status reserve_reading(sv_pass *p, size_t n_samples, sv_error *err) {
         r->capacity = r->storage ? n : 0;
         (void)sv_arrays_size(arrays, SV_COUNT(arrays), &bytes);
     }
-    if (!r->segments || !r->rows || !r->storage) return sv_fail_memory(err, "tokens of the batch", bytes);
+    if (!r->segments || !r->prompts || !r->rows || !r->storage)
+        return sv_fail_memory(err, "tokens of the batch", bytes);
     return sv_tower_reserve(&p->text, n, r->longest, p->t->dropout > 0, err);
 }
 
@@ -477,12 +466,13 @@ static sv_status plan_reading(sv_pass *p, const sv_train_batch *batch, sv_error 
     sv_status s = count_rows(p, batch, err);
     if (!s) s = reserve_reading(p, batch->n_samples, err);
     size_t first = r->n_shared, chosen = 0, n_segments = 0;
-    if (!s && r->n_shared) r->segments[n_segments++] = (sv_segment){0, r->n_shared};
+    if (!s && r->n_shared) r->segments[n_segments++] = (sv_row_range){0, r->n_shared};
     for (size_t i = 0; i < batch->n_samples && !s; i++) {
         const sv_train_sample *sample = &batch->samples[i];
-        r->segments[n_segments++] = (sv_segment){first, sample->n_ids - r->n_shared};
+        r->segments[n_segments++] = (sv_row_range){first, sample->n_ids - r->n_shared};
         s = place_tokens(p, batch, sample, first, err);
         if (s) return sv_error_prefix(err, "sample %zu", i);
+        r->prompts[i] = row_of(r, first, sample->n_prompt ? sample->n_prompt - 1 : 0);
         for (size_t k = 1; k < sample->n_ids; k++) {
             if (sample->weights[k] == 0) continue;
             r->rows[chosen] = row_of(r, first, k - 1);
@@ -570,19 +560,37 @@ static void lose(void *context, int64_t item, int thread) {
     logits[r->ids[at]] -= factor;
 }
 
-static void lose_all(sv_pass *p, double scale, sv_pass_loss *loss) {
+/* Rows of what the text tower gave, through its last norm: r->normed [n, D]. */
+static void choose(sv_pass *p, const size_t *rows, size_t n) {
     reading *r = &p->reading;
-    const sv_weights *w = &p->t->network.weights;
-    const sv_network_gradients *g = &p->t->gradients;
     size_t width = p->text.blocks[0].hidden;
-    float eps = p->text.blocks[0].eps;
     const float *x = p->text.inputs[p->text.n_blocks];
-    if (scale != 0) memset(r->dx, 0, r->n_rows * width * sizeof *r->dx);
+    for (size_t i = 0; i < n; i++) memcpy(r->chosen + i * width, x + rows[i] * width, width * sizeof *x);
+    sv_rms_norm(r->chosen, p->t->network.weights.final_norm, p->text.blocks[0].eps, n, width, r->normed, p->pool);
+    memset(r->dnormed, 0, n * width * sizeof *r->dnormed);
+    memset(r->dchosen, 0, n * width * sizeof *r->dchosen);
+}
+
+/* The way back from r->dnormed to those rows of r->dx. */
+static void choose_backward(sv_pass *p, const size_t *rows, size_t n) {
+    reading *r = &p->reading;
+    size_t width = p->text.blocks[0].hidden;
+    sv_rms_norm_backward(r->chosen, p->t->network.weights.final_norm, p->text.blocks[0].eps, r->dnormed, n, width,
+                         r->dchosen, p->t->gradients.final_norm, p->pool);
+    for (size_t i = 0; i < n; i++) {
+        float *dx = r->dx + rows[i] * width;
+        for (size_t k = 0; k < width; k++) dx[k] += r->dchosen[i * width + k];
+    }
+}
+
+static void lose_answers(sv_pass *p, double scale, sv_pass_loss *loss) {
+    reading *r = &p->reading;
+    const sv_linear *head = &p->t->network.weights.head;
+    size_t width = p->text.blocks[0].hidden;
     for (size_t first = 0; first < r->n_supervised; first += LOSS_ROWS) {
         size_t n = SV_MIN(LOSS_ROWS, r->n_supervised - first);
-        for (size_t i = 0; i < n; i++) memcpy(r->chosen + i * width, x + r->rows[first + i] * width, width * sizeof *x);
-        sv_rms_norm(r->chosen, w->final_norm, eps, n, width, r->normed, p->pool);
-        sv_linear_forward(&w->head, NULL, r->normed, width, n, r->logits, false, &p->head_space);
+        choose(p, r->rows + first, n);
+        sv_linear_forward(head, NULL, r->normed, width, n, r->logits, false, &p->head_space);
         loss_job job = {p, first, scale};
         sv_pool_run(p->pool, (int64_t)n, lose, &job);
         for (size_t i = 0; i < n; i++) {
@@ -590,40 +598,70 @@ static void lose_all(sv_pass *p, double scale, sv_pass_loss *loss) {
             loss->weight += (double)r->weights[first + i];
         }
         if (scale == 0) continue;
-        memset(r->dnormed, 0, n * width * sizeof *r->dnormed);
-        memset(r->dchosen, 0, n * width * sizeof *r->dchosen);
-        sv_linear_backward(&w->head, &g->head, NULL, r->normed, width, n, r->logits, r->dnormed, width, &p->head_space);
-        sv_rms_norm_backward(r->chosen, w->final_norm, eps, r->dnormed, n, width, r->dchosen, g->final_norm, p->pool);
-        for (size_t i = 0; i < n; i++) {
-            float *dx = r->dx + r->rows[first + i] * width;
-            for (size_t k = 0; k < width; k++) dx[k] += r->dchosen[i * width + k];
-        }
+        sv_linear_backward(head, &p->t->gradients.head, NULL, r->normed, width, n, r->logits, r->dnormed, width,
+                           &p->head_space);
+        choose_backward(p, r->rows + first, n);
     }
+}
+
+static sv_status lose_prompts(sv_pass *p, const sv_train_batch *batch, const sv_pass_scales *scales, sv_pass_loss *loss,
+                              sv_error *err) {
+    sv_status s = SV_OK;
+    for (size_t first = 0; first < batch->n_samples && !s; first += LOSS_ROWS) {
+        size_t n = SV_MIN(LOSS_ROWS, batch->n_samples - first);
+        const sv_train_batch some = {batch->samples + first, n, batch->pictures, batch->n_pictures};
+        choose(p, p->reading.prompts + first, n);
+        s = sv_heads_listen(p->heads, &some, p->reading.normed, scales ? scales->heads : NULL, loss->heads,
+                            p->reading.dnormed, err);
+        if (!s && scales) choose_backward(p, p->reading.prompts + first, n);
+    }
+    return s;
 }
 
 /* ---- all of it */
 
-sv_status sv_pass_run(sv_pass *p, const sv_train_batch *batch, double scale, uint64_t step, sv_pass_loss *loss,
+static sv_status read_text(sv_pass *p, const sv_train_batch *batch, const sv_pass_scales *scales, sv_pass_loss *loss,
+                           sv_error *err) {
+    reading *r = &p->reading;
+    bool answers = !scales || scales->answers != 0;
+    each_row(p, batch, put_row);
+    sv_tower_forward(&p->text, r->layers);
+    if (scales) memset(r->dx, 0, r->n_rows * p->text.blocks[0].hidden * sizeof *r->dx);
+    if (answers) lose_answers(p, scales ? scales->answers : 0, loss);
+    loss->n_tokens = r->n_rows;
+    loss->n_supervised = answers ? r->n_supervised : 0;
+    sv_status s = sv_heads_read(p->heads, SV_PLACE_PROMPT) ? lose_prompts(p, batch, scales, loss, err) : SV_OK;
+    if (s || !scales) return s;
+    sv_tower_backward(&p->text, r->layers, r->dx);
+    each_row(p, batch, take_row_gradient);
+    return SV_OK;
+}
+
+static sv_status look(sv_pass *p, const sv_train_batch *batch, const sv_pass_scales *scales, sv_pass_loss *loss,
                       sv_error *err) {
-    *loss = (sv_pass_loss){0};
+    sight *s = &p->sight;
+    see(p);
+    if (scales) memset(s->dembeddings, 0, s->n_cells * p->text.blocks[0].hidden * sizeof(float));
+    loss->n_tokens = s->n_cells;
+    if (!sv_heads_read(p->heads, SV_PLACE_COLUMNS) && !sv_heads_read(p->heads, SV_PLACE_PICTURE)) return SV_OK;
+    return sv_heads_see(p->heads, batch, s->first_cell, s->embeddings, scales ? scales->heads : NULL, loss->heads,
+                        scales && p->t->vision_trains ? s->dembeddings : NULL, err);
+}
+
+sv_status sv_pass_run(sv_pass *p, const sv_train_batch *batch, const sv_pass_scales *scales, uint64_t step,
+                      sv_pass_loss *loss, sv_error *err) {
+    bool reads = !scales || scales->answers != 0 || sv_heads_read(p->heads, SV_PLACE_PROMPT);
     sv_status s = SV_OK;
+    *loss = (sv_pass_loss){0};
     p->sight.n_cells = 0;
     if (batch->n_pictures) s = plan_sight(p, batch->pictures, batch->n_pictures, err);
-    if (!s) s = plan_reading(p, batch, err);
+    if (!s && reads) s = plan_reading(p, batch, err);
     if (s) return s;
-    set_dropout(&p->vision, p->t, step, 0, scale != 0);
-    set_dropout(&p->text, p->t, step, 1, scale != 0);
-    if (batch->n_pictures) see(p);
-    each_row(p, batch, put_row);
-    sv_tower_forward(&p->text, p->reading.layers);
-    lose_all(p, scale, loss);
-    loss->n_tokens = p->reading.n_rows;
-    loss->n_supervised = p->reading.n_supervised;
-    if (scale == 0) return SV_OK;
-    sv_tower_backward(&p->text, p->reading.layers, p->reading.dx);
-    size_t n_embedding = p->sight.n_cells * p->text.blocks[0].hidden;
-    if (batch->n_pictures) memset(p->sight.dembeddings, 0, n_embedding * sizeof(float));
-    each_row(p, batch, take_row_gradient);
+    set_dropout(&p->vision, p->t, step, 0, scales != NULL);
+    set_dropout(&p->text, p->t, step, 1, scales != NULL);
+    if (batch->n_pictures) s = look(p, batch, scales, loss, err);
+    if (!s && reads) s = read_text(p, batch, scales, loss, err);
+    if (s || !scales) return s;
     if (batch->n_pictures && p->t->vision_trains) see_backward(p);
     sv_trainee_finish_gradients(p->t);
     return SV_OK;

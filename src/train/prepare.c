@@ -6,12 +6,16 @@
 #include "base/memory.h"
 #include "token/chat.h"
 
+static void free_sample(sv_train_sample *sample) {
+    free((void *)(uintptr_t)sample->ids);
+    free((void *)(uintptr_t)sample->weights);
+    free((void *)(uintptr_t)sample->pictures);
+    if (sample->facts) sv_epoch_facts_free((sv_epoch_facts *)(uintptr_t)sample->facts);
+    free((void *)(uintptr_t)sample->facts);
+}
+
 void sv_prepared_clear(sv_prepared *p) {
-    for (size_t i = 0; i < p->n_samples; i++) {
-        free((void *)(uintptr_t)p->samples[i].ids);
-        free((void *)(uintptr_t)p->samples[i].weights);
-        free((void *)(uintptr_t)p->samples[i].pictures);
-    }
+    for (size_t i = 0; i < p->n_samples; i++) free_sample(&p->samples[i]);
     for (size_t i = 0; i < p->n_pictures; i++) sv_patches_free(&p->pictures[i]);
     p->n_samples = p->n_pictures = 0;
     p->weight = 0;
@@ -104,47 +108,69 @@ static sv_status expand(const sv_prepared *p, const size_t *pictures, size_t n_p
     return SV_OK;
 }
 
-static sv_status encode(const sv_prepared *p, const sv_record *record, const size_t *pictures,
-                        const sv_model_config *config, const sv_tokenizer *tokenizer, sv_train_sample *out,
+/* What of the tokens is learnt, and how much. */
+static sv_status weigh(const sv_record *record, const sv_preparer *how, sv_train_sample *sample, float *weights,
+                       sv_error *err) {
+    size_t n = sample->n_ids;
+    if (!sv_answer_weights(how->tokenizer, sample->ids, n, weights))
+        return sv_fail(err, SV_ERR_INPUT, "expected the answer of an assistant as the last message, found none");
+    while (sample->n_prompt < n && weights[sample->n_prompt] == 0) sample->n_prompt++;
+    sv_status s = sv_emphasis_apply(&how->emphasis, how->tokenizer, sample->ids, n, weights, err);
+    for (size_t i = 0; i < n; i++) weights[i] *= (float)record->weight;
+    return s;
+}
+
+static sv_status encode(const sv_prepared *p, const sv_record *record, const sv_preparer *how, sv_train_sample *sample,
                         sv_error *err) {
     sv_strbuf text = {0};
     int32_t *ids = NULL, *expanded = NULL;
     float *weights = NULL;
-    size_t n = 0, n_expanded = 0;
+    size_t n = 0;
     sv_status s = sv_chat_render(&record->chat, false, &text, err);
-    if (!s) s = sv_tokenizer_encode(tokenizer, sv_strbuf_text(&text), text.len, true, &ids, &n, err);
-    if (!s) s = expand(p, pictures, (size_t)record->n_images, config, ids, n, &expanded, &n_expanded, err);
-    if (!s && !(weights = sv_calloc(n_expanded, sizeof *weights))) s = sv_fail_memory(err, "weights", n_expanded);
-    if (!s && !sv_answer_weights(tokenizer, expanded, n_expanded, weights)) {
-        s = sv_fail(err, SV_ERR_INPUT, "expected the answer of an assistant as the last message, found none");
+    if (!s) s = sv_tokenizer_encode(how->tokenizer, sv_strbuf_text(&text), text.len, true, &ids, &n, err);
+    if (!s) {
+        s = expand(p, sample->pictures, sample->n_pictures, how->config, ids, n, &expanded, &sample->n_ids, err);
+        sample->ids = expanded;
+    }
+    if (!s) {
+        weights = sv_calloc(sample->n_ids, sizeof *weights);
+        sample->weights = weights;
+        s = weights ? weigh(record, how, sample, weights, err) : sv_fail_memory(err, "weights", sample->n_ids);
     }
     sv_strbuf_free(&text);
     free(ids);
-    if (s) {
-        free(expanded);
-        free(weights);
-        return s;
-    }
-    out->ids = expanded;
-    out->weights = weights;
-    out->n_ids = n_expanded;
+    return s;
+}
+
+static sv_status add_pictures(sv_prepared *p, const sv_record *record, const sv_preparer *how, sv_train_sample *sample,
+                              sv_error *err) {
+    size_t n = (size_t)record->n_images, *pictures = sv_calloc(n + 1, sizeof *pictures);
+    sv_status s = pictures ? SV_OK : sv_fail_memory(err, "pictures", 0);
+    for (size_t i = 0; i < n && !s; i++) s = add_picture(p, record, (int)i, how->config, &pictures[i], err);
+    sample->pictures = pictures;
+    sample->n_pictures = n;
+    if (!s) sample->asked = pictures[n / 2];
+    return s;
+}
+
+static sv_status take_facts(sv_record *record, sv_train_sample *sample, sv_error *err) {
+    sv_epoch_facts *facts = sv_calloc(1, sizeof *facts);
+    if (!facts) return sv_fail_memory(err, "facts", sizeof *facts);
+    *facts = record->facts;
+    record->facts = (sv_epoch_facts){0};
+    sample->facts = facts;
     return SV_OK;
 }
 
-sv_status sv_prepared_add(sv_prepared *p, const sv_record *record, const sv_model_config *config,
-                          const sv_tokenizer *tokenizer, sv_error *err) {
-    size_t *pictures = sv_calloc((size_t)record->n_images + 1, sizeof *pictures);
-    sv_train_sample sample = {.n_pictures = (size_t)record->n_images, .pictures = pictures};
-    sv_status s = pictures ? SV_OK : sv_fail_memory(err, "pictures", 0);
-    for (int i = 0; i < record->n_images && !s; i++) s = add_picture(p, record, i, config, &pictures[i], err);
-    if (!s) s = encode(p, record, pictures, config, tokenizer, &sample, err);
-    if (!s && !sv_grow(&p->samples, p->n_samples, &p->sample_capacity, sizeof sample)) {
-        free((void *)(uintptr_t)sample.ids);
-        free((void *)(uintptr_t)sample.weights);
+sv_status sv_prepared_add(sv_prepared *p, sv_record *record, const sv_preparer *how, sv_error *err) {
+    sv_train_sample sample = {0};
+    sv_status s = add_pictures(p, record, how, &sample, err);
+    if (!s) s = encode(p, record, how, &sample, err);
+    if (!s) s = take_facts(record, &sample, err);
+    if (!s && !sv_grow(&p->samples, p->n_samples, &p->sample_capacity, sizeof sample))
         s = sv_fail_memory(err, "samples", p->n_samples * sizeof sample);
-    }
     if (s) {
-        free(pictures);
+        free_sample(&sample);
         return s == SV_ERR_INPUT ? sv_error_prefix(err, "record '%s'", record->id) : s;
     }
     for (size_t i = 1; i < sample.n_ids; i++) p->weight += (double)sample.weights[i];

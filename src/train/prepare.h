@@ -7,6 +7,7 @@
 
 #include "model/model.h"
 #include "token/tokenizer.h"
+#include "train/emphasis.h"
 #include "train/sample.h"
 #include "train/source.h"
 
@@ -24,10 +25,16 @@ typedef struct sv_prepared {
 void sv_prepared_clear(sv_prepared *prepared);
 void sv_prepared_free(sv_prepared *prepared);
 
-/* Adds a record; a picture whose key is there already is not made again. SV_ERR_INPUT (with the record's id): no answer
- * of an assistant at the end, nothing to learn in it, pictures that the model cannot read. */
-sv_status sv_prepared_add(sv_prepared *prepared, const sv_record *record, const sv_model_config *config,
-                          const sv_tokenizer *tokenizer, sv_error *err);
+typedef struct sv_preparer { /* everything is borrowed */
+    const sv_model_config *config;
+    const sv_tokenizer *tokenizer;
+    sv_emphasis emphasis;
+} sv_preparer;
+
+/* Adds a record and takes its facts over; a picture whose key is there already is not made again. SV_ERR_INPUT (with
+ * the record's id): no answer of an assistant at the end, nothing to learn in it, pictures that the model cannot read.
+ */
+sv_status sv_prepared_add(sv_prepared *prepared, sv_record *record, const sv_preparer *how, sv_error *err);
 
 /* A view of it; valid until it is changed. */
 sv_train_batch sv_prepared_batch(const sv_prepared *prepared);

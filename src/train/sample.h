@@ -13,6 +13,9 @@ typedef struct sv_train_sample {
     size_t n_ids;
     const size_t *pictures; /* [n_pictures] in the order of the text: indices into the batch's pictures */
     size_t n_pictures;
+    size_t n_prompt;                    /* ids before the answer */
+    size_t asked;                       /* what heads learn is of this picture of the batch; not read without facts */
+    const struct sv_epoch_facts *facts; /* of the epoch asked about; NULL = heads learn nothing of it */
 } sv_train_sample;
 
 /* Everything is borrowed. A picture that several samples show is encoded once. */

@@ -34,19 +34,19 @@ static sv_status write_adapter_config(const sv_trainee *t, const char *folder, s
 }
 
 sv_status sv_save_adapter_files(const sv_trainee *t, const char *folder, sv_error *err) {
-    sv_tensor_plan *plans = sv_calloc(t->n_parameters, sizeof *plans);
-    char(*names)[288] = sv_calloc(t->n_parameters, sizeof *names);
+    sv_tensor_plan *plans = sv_calloc(t->n_own, sizeof *plans);
+    char(*names)[288] = sv_calloc(t->n_own, sizeof *names);
     sv_tensor_writer *writer = NULL;
-    sv_status s = plans && names ? SV_OK : sv_fail_memory(err, "adapter", t->n_parameters * sizeof *names);
-    for (size_t i = 0; i < t->n_parameters && !s; i++) {
+    sv_status s = plans && names ? SV_OK : sv_fail_memory(err, "adapter", t->n_own * sizeof *names);
+    for (size_t i = 0; i < t->n_own && !s; i++) {
         const sv_parameter *p = &t->parameters[i];
         snprintf(names[i], sizeof names[i], ROOT "%s", p->name);
         plans[i] = (sv_tensor_plan){.name = names[i], .dtype = SV_F32, .n_dims = p->n_dims};
         memcpy(plans[i].shape, p->shape, sizeof p->shape);
     }
     if (!s) s = write_adapter_config(t, folder, err);
-    if (!s) s = sv_tensor_writer_open(folder, "adapter_model", plans, t->n_parameters, 0, &writer, err);
-    for (size_t i = 0; i < t->n_parameters && !s; i++)
+    if (!s) s = sv_tensor_writer_open(folder, "adapter_model", plans, t->n_own, 0, &writer, err);
+    for (size_t i = 0; i < t->n_own && !s; i++)
         s = sv_tensor_writer_put(writer, t->parameters[i].value, t->parameters[i].n * sizeof(float), err);
     if (!s) s = sv_tensor_writer_finish(writer, err);
     sv_tensor_writer_close(writer);
@@ -58,7 +58,7 @@ sv_status sv_save_adapter_files(const sv_trainee *t, const char *folder, sv_erro
 /* ---- model */
 
 static const sv_parameter *find(const sv_trainee *t, const char *name) {
-    for (size_t i = 0; i < t->n_parameters; i++) {
+    for (size_t i = 0; i < t->n_own; i++) {
         if (strcmp(t->parameters[i].name, name) == 0) return &t->parameters[i];
     }
     return NULL;
@@ -104,9 +104,9 @@ static sv_status write_weights(const sv_trainee *t, const char *folder, sv_dtype
         memcpy(plans[n++].shape, tensor->shape, sizeof tensor->shape);
     }
     sv_status s = SV_OK;
-    if (n_trained != t->n_parameters) {
+    if (n_trained != t->n_own) {
         s = sv_fail(err, SV_ERR_INTERNAL, "%s: %zu of %zu trained parameters are in its files", t->network.folder,
-                    n_trained, t->n_parameters);
+                    n_trained, t->n_own);
     }
     if (!s) s = sv_tensor_writer_open(folder, "model", plans, n, 0, &writer, err);
     for (size_t i = 0; i < n_all && !s; i++) {

@@ -12,12 +12,17 @@ struct sv_source {
     sv_source_order *order;
 };
 
+void sv_epoch_facts_free(sv_epoch_facts *facts) {
+    free(facts->rationale);
+    sv_events_free(&facts->events);
+    *facts = (sv_epoch_facts){0};
+}
+
 void sv_record_free(sv_record *record) {
     free(record->id);
     sv_chat_free(&record->chat);
     for (int k = 0; k < SV_RECORD_MAX_IMAGES; k++) sv_image_free(&record->images[k]);
-    free(record->facts.rationale);
-    sv_events_free(&record->facts.events);
+    sv_epoch_facts_free(&record->facts);
     *record = (sv_record){0};
 }
 
@@ -58,7 +63,7 @@ sv_status sv_source_get(sv_source *source, uint64_t i, sv_record *out, sv_error 
     sv_source_place place;
     const int64_t *nights;
     int n_nights;
-    *out = (sv_record){0};
+    *out = (sv_record){.weight = 1};
     sv_status status = sv_source_order_find(source->order, i, &place, &nights, &n_nights, err);
     if (!status && source->kind->prepare) status = source->kind->prepare(source->self, nights, n_nights, err);
     if (!status) status = source->kind->get(source->self, &place, out, err);

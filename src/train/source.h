@@ -43,9 +43,11 @@ typedef struct sv_record {
     int n_images;
     sv_image images[SV_RECORD_MAX_IMAGES];     /* RGB, in the order of the chat's image parts */
     uint64_t image_keys[SV_RECORD_MAX_IMAGES]; /* within one source equal keys mean equal pictures: encode once */
+    double weight;                             /* of all its tokens in the loss; JSONL: the member "weight", else 1 */
     sv_epoch_facts facts;
 } sv_record;
-void sv_record_free(sv_record *record); /* frees and zeroes; a zeroed one may be freed */
+void sv_epoch_facts_free(sv_epoch_facts *facts); /* frees and zeroes */
+void sv_record_free(sv_record *record);          /* frees and zeroes; a zeroed one may be freed */
 
 /* All zero is fine: WPT records with our prompts, in the order of the files. Texts, pool and profile are borrowed for
  * as long as the source lives. */

@@ -7,6 +7,8 @@
 #include "stage/answer.h"
 #include "train/source_kind.h"
 
+#define MAX_WEIGHT 1e6
+
 typedef struct lines {
     sv_map map;
     char *path, *image_root;
@@ -160,6 +162,9 @@ static sv_status read_record(const lines *s, const json_t *root, sv_record *out,
     const char *id = sv_json_text(root, "id", "");
     out->facts.stage = SV_STAGE_NONE;
     if (!(out->id = sv_strndup(id, strlen(id)))) return sv_fail_memory(err, "a record", strlen(id));
+    out->weight = sv_json_real(root, "weight", 1);
+    if (!(out->weight >= 0 && out->weight <= MAX_WEIGHT))
+        return sv_fail(err, SV_ERR_INPUT, "expected a weight from 0 to %g, found %g", MAX_WEIGHT, out->weight);
     sv_status status = sv_chat_parse(json_object_get(root, "messages"), &out->chat, err);
     if (status) return status;
     const sv_chat_message *last = &out->chat.messages[out->chat.n_messages - 1];

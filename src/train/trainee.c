@@ -69,20 +69,22 @@ static bool decays(const char *name) {
     return !strstr(name, "bias") && !strstr(name, "layernorm.weight") && !strstr(name, "norm.weight");
 }
 
-static sv_status add_parameter(builder *b, const char *module, const char *leaf, int n_dims, const int64_t *shape,
-                               float *value, float *gradient, sv_error *err) {
-    sv_trainee *t = b->t;
-    char name[224];
-    sv_parameter p = {.n_dims = n_dims, .n = 1, .value = value, .gradient = gradient};
+static sv_status add_named(sv_trainee *t, const char *name, int n_dims, const int64_t *shape, float *value,
+                           float *gradient, bool vision, sv_error *err) {
+    sv_parameter p = {.n_dims = n_dims,
+                      .n = 1,
+                      .value = value,
+                      .gradient = gradient,
+                      .vision = vision,
+                      .rate = 1,
+                      .decays = decays(name)};
     for (int i = 0; i < n_dims; i++) {
         p.shape[i] = shape[i];
         p.n *= (size_t)shape[i];
     }
-    snprintf(name, sizeof name, "%s.%s", module, leaf);
     p.name = keep(t, strlen(name) + 1, 1, err);
     if (!p.name) return SV_ERR_MEMORY;
     memcpy(p.name, name, strlen(name) + 1);
-    p.decays = decays(name);
     if (!sv_grow(&t->parameters, t->n_parameters, &t->memory->parameters_capacity, sizeof p))
         return sv_fail_memory(err, "parameters", t->n_parameters * sizeof p);
     t->parameters[t->n_parameters++] = p;
@@ -90,9 +92,14 @@ static sv_status add_parameter(builder *b, const char *module, const char *leaf,
     return SV_OK;
 }
 
-static void note_tower(sv_trainee *t, bool vision) {
-    t->vision_trains = t->vision_trains || vision;
-    t->text_trains = t->text_trains || !vision;
+/* Whoever adds to a tower lets it train. */
+static sv_status add_parameter(builder *b, const char *module, const char *leaf, int n_dims, const int64_t *shape,
+                               float *value, float *gradient, bool vision, sv_error *err) {
+    char name[224];
+    snprintf(name, sizeof name, "%s.%s", module, leaf);
+    b->t->vision_trains = b->t->vision_trains || vision;
+    b->t->text_trains = b->t->text_trains || !vision;
+    return add_named(b->t, name, n_dims, shape, value, gradient, vision, err);
 }
 
 /* ---- full training */
@@ -127,7 +134,7 @@ static sv_status train_patch_embed(builder *b, const sv_module *m, const char *n
     float *value = floats(b, n, err), *gradient = floats(b, n, err);
     if (!value || !gradient) return SV_ERR_MEMORY;
     sv_tensor_read_f32(kernels, 0, n, value);
-    sv_status s = add_parameter(b, name, "weight", kernels->n_dims, kernels->shape, value, gradient, err);
+    sv_status s = add_parameter(b, name, "weight", kernels->n_dims, kernels->shape, value, gradient, true, err);
     sv_linear_part *part = &m->linear->parts[0];
     return s ? s : fold(b, part->weight.n_out, &part->weight, &m->gradient->weight[0], err);
 }
@@ -139,7 +146,8 @@ static sv_status train_weight(builder *b, const sv_module *m, const char *name, 
     for (size_t row = 0; row < w->n_out; row++) sv_matrix_read_row(w, row, value + row * w->n_in);
     *w = (sv_matrix){.dtype = SV_F32, .n_out = w->n_out, .n_in = w->n_in, .data = value};
     m->gradient->weight[m->part] = gradient;
-    return add_parameter(b, name, "weight", 2, (int64_t[]){(int64_t)w->n_out, (int64_t)w->n_in}, value, gradient, err);
+    return add_parameter(b, name, "weight", 2, (int64_t[]){(int64_t)w->n_out, (int64_t)w->n_in}, value, gradient,
+                         m->vision, err);
 }
 
 /* The biases of a layer's parts lie side by side: the first part makes room for all. */
@@ -154,9 +162,8 @@ static sv_status train_bias(builder *b, const sv_module *m, const char *name, sv
         l->bias = values;
     }
     if (is_frozen(b, name, "bias")) return SV_OK;
-    note_tower(b->t, m->vision);
     return add_parameter(b, name, "bias", 1, (int64_t[]){(int64_t)n}, (float *)(uintptr_t)l->bias + m->first_row,
-                         m->gradient->bias + m->first_row, err);
+                         m->gradient->bias + m->first_row, m->vision, err);
 }
 
 static sv_status train_module(builder *b, const sv_module *m, sv_error *err) {
@@ -164,7 +171,6 @@ static sv_status train_module(builder *b, const sv_module *m, sv_error *err) {
     sv_status s = SV_OK;
     name_in_file(b, m->name, name, sizeof name);
     if (!is_frozen(b, name, "weight")) {
-        note_tower(b->t, m->vision);
         s = m->patch_embed ? train_patch_embed(b, m, name, err) : train_weight(b, m, name, err);
     }
     return !s && m->linear->bias ? train_bias(b, m, name, err) : s;
@@ -180,8 +186,7 @@ static sv_status train_norm(void *context, const sv_norm_module *m, sv_error *er
     if (!value || !*m->gradient) return SV_ERR_MEMORY;
     memcpy(value, *m->weight, m->n * sizeof *value);
     *m->weight = value;
-    note_tower(b->t, m->vision);
-    return add_parameter(b, name, "weight", 1, (int64_t[]){(int64_t)m->n}, value, *m->gradient, err);
+    return add_parameter(b, name, "weight", 1, (int64_t[]){(int64_t)m->n}, value, *m->gradient, m->vision, err);
 }
 
 /* ---- LoRA */
@@ -229,14 +234,13 @@ static sv_status adapt(builder *b, const sv_module *m, const char *name, const s
     p->scale = start ? start->scale : (float)(b->options->alpha / b->options->rank);
     m->gradient->a[m->part] = da;
     m->gradient->b[m->part] = db;
-    sv_status s = m->patch_embed ? add_parameter(b, name, "lora_A.weight", 5, kernel, a, da, err)
-                                 : add_parameter(b, name, "lora_A.weight", 2, flat, a, da, err);
+    sv_status s = m->patch_embed ? add_parameter(b, name, "lora_A.weight", 5, kernel, a, da, m->vision, err)
+                                 : add_parameter(b, name, "lora_A.weight", 2, flat, a, da, m->vision, err);
     if (!s && m->patch_embed) s = fold(b, rank, &p->a, &m->gradient->a[m->part], err);
-    note_tower(b->t, m->vision);
     b->n_matched++;
     b->t->rank = (int)rank;
     b->t->network.weights.max_rank = SV_MAX(b->t->network.weights.max_rank, sv_linear_rank(m->linear));
-    return s ? s : add_parameter(b, name, "lora_B.weight", m->patch_embed ? 5 : 2, out, bb, db, err);
+    return s ? s : add_parameter(b, name, "lora_B.weight", m->patch_embed ? 5 : 2, out, bb, db, m->vision, err);
 }
 
 static sv_status visit_linear(void *context, const sv_module *m, sv_error *err) {
@@ -340,6 +344,7 @@ static sv_status build(builder *b, sv_error *err) {
         s = sv_fail(err, SV_ERR_INPUT, "nothing is trained: the %s all of the model's parameters",
                     o->full ? "pattern freezes" : "targets of the adapter leave out");
     if (!s) s = note_settings(b, err);
+    t->n_own = t->n_parameters;
     if (!s) sv_trainee_values_changed(t);
     return s;
 }
@@ -374,6 +379,27 @@ void sv_trainee_free(sv_trainee *t) {
     free(t->memory);
     free(t->parameters);
     free(t);
+}
+
+void sv_trainee_set_rates(sv_trainee *t, double vision, double text) {
+    t->vision_trains = t->text_trains = false;
+    for (size_t i = 0; i < t->n_own; i++) {
+        sv_parameter *p = &t->parameters[i];
+        p->rate = p->vision ? vision : text;
+        t->vision_trains = t->vision_trains || (p->vision && vision > 0);
+        t->text_trains = t->text_trains || (!p->vision && text > 0);
+    }
+}
+
+sv_status sv_trainee_add_helper(sv_trainee *t, const char *name, int n_dims, const int64_t *shape, sv_parameter *out,
+                                sv_error *err) {
+    size_t n = 1;
+    for (int i = 0; i < n_dims; i++) n *= (size_t)shape[i];
+    float *value = keep(t, n, sizeof *value, err), *gradient = keep(t, n, sizeof *gradient, err);
+    if (!value || !gradient) return SV_ERR_MEMORY;
+    sv_status s = add_named(t, name, n_dims, shape, value, gradient, false, err);
+    if (!s) *out = t->parameters[t->n_parameters - 1];
+    return s;
 }
 
 void sv_trainee_clear_gradients(sv_trainee *t) {

@@ -17,6 +17,8 @@ typedef struct sv_parameter {
     int64_t shape[SV_TENSOR_MAX_DIMS];
     size_t n;
     float *value, *gradient; /* [n] */
+    bool vision;             /* of the vision tower */
+    double rate;             /* times the learning rate; 0 = rests: the optimizer leaves it alone */
     bool decays; /* weight decay applies: not to names with "bias", "layernorm.weight" or "norm.weight", as published */
 } sv_parameter;
 
@@ -48,6 +50,7 @@ typedef struct sv_trainee {
     sv_model network; /* a view of the base with the trained values in place: what the engine reads to evaluate */
     sv_parameter *parameters; /* [n_parameters], in the order of the network */
     size_t n_parameters;
+    size_t n_own;    /* of them the network's; helpers' stand behind (sv_trainee_add_helper) */
     size_t n_values; /* of all parameters */
     sv_network_gradients gradients;
     double dropout;
@@ -63,6 +66,15 @@ typedef struct sv_trainee {
  * training of four-bit weights. */
 sv_status sv_trainee_new(const sv_model *base, const sv_trainee_options *options, sv_trainee **out, sv_error *err);
 void sv_trainee_free(sv_trainee *trainee);
+
+/* The learning rate of a tower's parameters is multiplied by this; 0: the tower rests and has no backward pass. All
+ * begin with 1. */
+void sv_trainee_set_rates(sv_trainee *trainee, double vision, double text);
+
+/* Adds a parameter of zeros that is trained and kept in checkpoints, but is in no model file; *out has its places.
+ * Before there is an optimizer. */
+sv_status sv_trainee_add_helper(sv_trainee *trainee, const char *name, int n_dims, const int64_t *shape,
+                                sv_parameter *out, sv_error *err);
 
 void sv_trainee_clear_gradients(sv_trainee *trainee);
 

@@ -20,10 +20,12 @@ typedef struct training {
     sv_model *model;
     sv_pool *pool;
     sv_trainee *trainee;
+    sv_heads *heads; /* NULL = none */
     sv_pass *pass;
     sv_adamw optimizer;
     sv_schedule schedule;
     sv_source *source;
+    sv_preparer preparer;
     sv_prepared *micro; /* [accumulation] */
     size_t n_micro;
     int64_t n_done;
@@ -51,9 +53,21 @@ static sv_status check_keys(const training *t, sv_error *err) {
         return sv_fail(err, SV_ERR_USAGE, "'precision' must be f32, found '%s'", c->precision);
     if (c->per_device_train_batch_size < 1 || c->gradient_accumulation_steps < 1)
         return sv_fail(err, SV_ERR_USAGE, "batch size and accumulation steps must be at least 1");
+    const double weights[] = {c->answer_weight, c->stage_weight, c->rules_weight, c->rationale_weight, c->vision_rate};
+    for (size_t i = 0; i < SV_COUNT(weights); i++) {
+        if (!(weights[i] >= 0 && weights[i] <= 1e6))
+            return sv_fail(err, SV_ERR_USAGE, "weights and rates must be from 0 to 1000000, found %g", weights[i]);
+    }
+    if (c->answer_weight == 0 && c->heads.n == 0)
+        return sv_fail(err, SV_ERR_USAGE, "'answer_weight' is 0 and there are no 'heads': nothing would be learnt");
     if (c->full && (c->adapter_path || c->lora_targets.n || c->lora_target_pattern))
         return sv_fail(err, SV_ERR_USAGE, "'full' trains no adapter: leave out adapter_path and lora_targets");
     return SV_OK;
+}
+
+/* Is the text tower of any use to what is minimised? */
+static bool reads_text(const training *t) {
+    return t->c->answer_weight > 0 || sv_heads_read(t->heads, SV_PLACE_PROMPT);
 }
 
 static sv_status open_trainee(training *t, sv_error *err) {
@@ -74,15 +88,23 @@ static sv_status open_trainee(training *t, sv_error *err) {
                                         .seed = (uint64_t)c->seed,
                                         .adapter_folder = c->adapter_path};
     const sv_adamw_options adamw = {c->adam_beta1, c->adam_beta2, c->adam_eps, c->weight_decay};
-    const sv_pass_options pass = {.recompute = c->recompute, .share_prefix = c->share_prefix};
+    sv_pass_options pass = {.recompute = c->recompute, .share_prefix = c->share_prefix};
     sv_status s = sv_model_load(c->model_path, NULL, &t->model, err);
     if (!s) s = sv_trainee_new(t->model, &options, &t->trainee, err);
     if (s) return s;
     sv_model_config *config = &t->trainee->network.config;
     if (c->min_pixels) config->min_pixels = (int)SV_MIN(c->min_pixels, INT32_MAX);
     if (c->max_pixels) config->max_pixels = (int)SV_MIN(c->max_pixels, INT32_MAX);
-    s = sv_pass_new(t->trainee, &pass, t->pool, &t->pass, err);
-    t->outcome->n_trained = t->trainee->n_values;
+    if (c->heads.n)
+        s = sv_heads_new((const char *const *)c->heads.items, c->heads.n, t->trainee, t->pool, &t->heads, err);
+    pass.heads = t->heads;
+    sv_trainee_set_rates(t->trainee, c->vision_rate, reads_text(t) ? 1 : 0);
+    t->preparer = (sv_preparer){.config = config,
+                                .tokenizer = sv_model_get_tokenizer(t->model),
+                                .emphasis = {c->stage_weight, c->rules_weight, c->rationale_weight}};
+    if (!s) s = sv_pass_new(t->trainee, &pass, t->pool, &t->pass, err);
+    for (size_t i = 0; i < t->trainee->n_own; i++)
+        t->outcome->n_trained += t->trainee->parameters[i].rate > 0 ? t->trainee->parameters[i].n : 0;
     t->outcome->n_parameters = (size_t)sv_model_n_parameters(t->model);
     return s ? s : sv_adamw_new(t->trainee, &adamw, &t->optimizer, err);
 }
@@ -99,6 +121,7 @@ static sv_status open_source(training *t, sv_error *err) {
                                  .stage_first = c->simulate_stage_first,
                                  .shuffle = c->shuffle,
                                  .run = (int)SV_MIN(c->simulate_run, 1000),
+                                 .with_seconds = c->heads.n > 0,
                                  .seed = (uint64_t)c->seed,
                                  .pool = t->pool,
                                  .stop = t->options->cancelled};
@@ -230,43 +253,106 @@ static sv_status save_trained(training *t, const char *name, sv_error *err) {
 
 /* ---- one update */
 
-static sv_status gather(training *t, double *weight, sv_error *err) {
+/* What the records of an update weigh together. */
+typedef struct totals {
+    double weight;                /* of the answers' tokens */
+    size_t n_known[SV_MAX_HEADS]; /* values that the heads learn */
+} totals;
+
+static sv_status gather(training *t, totals *sum, sv_error *err) {
     size_t n = (size_t)t->c->per_device_train_batch_size;
     uint64_t at = (uint64_t)t->n_done * n * t->n_micro;
     sv_status s = SV_OK;
-    *weight = 0;
+    *sum = (totals){0};
     for (size_t m = 0; m < t->n_micro && !s; m++) {
         sv_prepared_clear(&t->micro[m]);
         for (size_t i = 0; i < n && !s; i++) {
             sv_record record = {0};
             s = sv_source_get(t->source, at++, &record, err);
-            if (!s) {
-                s = sv_prepared_add(&t->micro[m], &record, &t->trainee->network.config,
-                                    sv_model_get_tokenizer(t->model), err);
-            }
+            if (!s) s = sv_prepared_add(&t->micro[m], &record, &t->preparer, err);
             sv_record_free(&record);
         }
-        *weight += t->micro[m].weight;
+        sum->weight += t->micro[m].weight;
+        sv_train_batch batch = sv_prepared_batch(&t->micro[m]);
+        if (t->heads && !s) sv_heads_count(t->heads, &batch, sum->n_known);
     }
     return s;
 }
 
+/* Each mean loss times its weight; what no record of the update knows is not learnt. */
+static sv_pass_scales scales_of(const training *t, const totals *sum) {
+    sv_pass_scales scales = {.answers = sum->weight > 0 ? t->c->answer_weight / sum->weight : 0};
+    for (size_t i = 0; t->heads && i < t->heads->n; i++)
+        scales.heads[i] = sum->n_known[i] ? t->heads->items[i].weight / (double)sum->n_known[i] : 0;
+    return scales;
+}
+
+/* A head that never has anything to learn is a mistake of whoever chose it. */
+static sv_status check_heads(const training *t, const totals *sum, sv_error *err) {
+    for (size_t i = 0; t->heads && i < t->heads->n && t->n_done == 0; i++) {
+        if (sum->n_known[i]) continue;
+        return sv_fail(err, SV_ERR_INPUT,
+                       "head '%s': none of the records of the first update knows what it should learn; simulated "
+                       "nights know everything, files of records only what their answers say",
+                       t->heads->items[i].name);
+    }
+    return SV_OK;
+}
+
+static json_t *real_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+
+static void add_losses(sv_pass_loss *sum, const sv_pass_loss *more, size_t n_heads) {
+    sum->sum += more->sum;
+    sum->n_tokens += more->n_tokens;
+    for (size_t i = 0; i < n_heads; i++) {
+        sum->heads[i].sum += more->heads[i].sum;
+        sum->heads[i].n_known += more->heads[i].n_known;
+        sum->heads[i].n_right += more->heads[i].n_right;
+    }
+}
+
+/* {"picture.stage": {"loss": 0.31, "accuracy": 0.9}}; NULL without heads. */
+static json_t *describe_heads(const training *t, const sv_pass_loss *loss) {
+    json_t *out = t->heads ? json_object() : NULL;
+    for (size_t i = 0; out && i < t->heads->n; i++) {
+        const sv_head_loss *l = &loss->heads[i];
+        double n = (double)l->n_known;
+        json_t *head = json_pack("{s:o}", "loss", real_or_null(l->sum / n));
+        if (sv_target_infos[t->heads->items[i].target].loss == SV_LOSS_CHOICE)
+            json_object_set_new(head, "accuracy", real_or_null((double)l->n_right / n));
+        json_object_set_new(out, t->heads->items[i].name, head);
+    }
+    return out;
+}
+
+static sv_status write_update(training *t, const sv_pass_loss *loss, double mean, double norm, double rate,
+                              sv_error *err) {
+    json_t *line = json_pack("{s:I,s:f,s:f,s:f,s:I}", "step", (json_int_t)t->n_done, "loss", mean, "grad_norm", norm,
+                             "lr", rate, "tokens", (json_int_t)loss->n_tokens);
+    json_t *heads = describe_heads(t, loss);
+    if (heads) json_object_set_new(line, "heads", heads);
+    return write_line(t, line, err);
+}
+
 static sv_status update(training *t, double *mean_loss, sv_error *err) {
-    double weight, sum = 0, rate = sv_schedule_rate(&t->schedule, t->n_done);
-    size_t n_tokens = 0;
-    sv_status s = gather(t, &weight, err);
+    double rate = sv_schedule_rate(&t->schedule, t->n_done);
+    sv_pass_loss sum = {0};
+    totals all;
+    sv_status s = gather(t, &all, err);
+    if (!s) s = check_heads(t, &all, err);
     if (s) return s;
+    const sv_pass_scales scales = scales_of(t, &all);
     sv_trainee_clear_gradients(t->trainee);
     for (size_t m = 0; m < t->n_micro && !s; m++) {
         sv_train_batch batch = sv_prepared_batch(&t->micro[m]);
         sv_pass_loss loss;
-        s = sv_pass_run(t->pass, &batch, 1 / weight, (uint64_t)t->n_done * t->n_micro + m, &loss, err);
-        sum += loss.sum;
-        n_tokens += loss.n_tokens;
+        s = sv_pass_run(t->pass, &batch, &scales, (uint64_t)t->n_done * t->n_micro + m, &loss, err);
+        if (!s) add_losses(&sum, &loss, t->heads ? t->heads->n : 0);
     }
     if (s) return s;
     double norm = sv_gradient_norm(t->trainee, t->pool);
-    *mean_loss = sum / weight;
+    *mean_loss = scales.answers * sum.sum;
+    for (size_t i = 0; t->heads && i < t->heads->n; i++) *mean_loss += scales.heads[i] * sum.heads[i].sum;
     if (!isfinite(*mean_loss) || !isfinite(norm)) {
         return sv_fail(err, SV_ERR_INPUT,
                        "update %lld: the loss is %g, the gradients' norm %g: lower the learning rate, or look at the "
@@ -275,13 +361,10 @@ static sv_status update(training *t, double *mean_loss, sv_error *err) {
     }
     sv_gradient_clip(t->trainee, norm, t->c->max_grad_norm);
     sv_adamw_update(&t->optimizer, t->trainee, rate, t->pool);
-    return write_line(t,
-                      json_pack("{s:I,s:f,s:f,s:f,s:I}", "step", (json_int_t)t->n_done++, "loss", *mean_loss,
-                                "grad_norm", norm, "lr", rate, "tokens", (json_int_t)n_tokens),
-                      err);
+    s = write_update(t, &sum, *mean_loss, norm, rate, err);
+    t->n_done++;
+    return s;
 }
-
-static json_t *real_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 static sv_status evaluate(training *t, sv_training_news *news, sv_error *err) {
     sv_training_score score = {NAN, NAN};
@@ -364,6 +447,7 @@ sv_status sv_training_run(const sv_training_options *options, sv_training_outcom
     sv_source_close(t.source);
     sv_adamw_free(&t.optimizer);
     sv_pass_free(t.pass);
+    sv_heads_free(t.heads);
     sv_trainee_free(t.trainee);
     sv_pool_free(t.pool);
     sv_model_free(t.model);

@@ -59,7 +59,11 @@ static void open_material(material *m) {
         m->weights[i] = sv_calloc(n, sizeof(float));
         for (size_t k = 0; k < n; k++) m->weights[i][k] = labels[k] >= 0 ? 1 : 0;
         for (size_t k = 0; k < n; k++) m->n_supervised += labels[k] >= 0;
-        m->samples[i] = (sv_train_sample){m->ids[i], m->weights[i], n, used + first[i], n_used[i]};
+        m->samples[i] = (sv_train_sample){.ids = m->ids[i],
+                                          .weights = m->weights[i],
+                                          .n_ids = n,
+                                          .pictures = used + first[i],
+                                          .n_pictures = n_used[i]};
         free(labels);
     }
     m->batch = (sv_train_batch){m->samples, N_SAMPLES, m->pictures, N_PICTURES};
@@ -176,7 +180,9 @@ static void train(const sv_trainee_options *options, const sv_pass_options *pass
         const json_t *expected = json_array_get(steps, (size_t)step);
         double rate = sv_schedule_rate(&schedule, step);
         sv_trainee_clear_gradients(t);
-        ASSERT_OK(sv_pass_run(pass, &m.batch, 1 / m.n_supervised, (uint64_t)step, &loss, &err), err);
+        ASSERT_OK(
+            sv_pass_run(pass, &m.batch, &(sv_pass_scales){.answers = 1 / m.n_supervised}, (uint64_t)step, &loss, &err),
+            err);
         assert_true(loss.weight == m.n_supervised);
         double mean = loss.sum / loss.weight, difference = fabs(mean - sv_json_real(expected, "loss", NAN));
         if (!(difference <= (step == 0 ? 1e-5 : 1e-4)))
@@ -193,7 +199,7 @@ static void train(const sv_trainee_options *options, const sv_pass_options *pass
         sv_gradient_clip(t, norm, clip);
         sv_adamw_update(&adamw, t, rate, pool);
     }
-    ASSERT_OK(sv_pass_run(pass, &m.batch, 0, 0, &loss, &err), err);
+    ASSERT_OK(sv_pass_run(pass, &m.batch, NULL, 0, &loss, &err), err);
     double difference = fabs(loss.sum / loss.weight - sv_json_real(json_array_get(steps, 10), "loss", NAN));
     assert_true(difference <= 1e-4);
     print_message("%s: losses of ten updates off by at most %.2g\n", name, fmax(worst_loss, difference));
@@ -229,7 +235,7 @@ static void a_shared_prefix(void **state) {
     for (int share = 0; share < 2; share++) {
         const sv_pass_options options = {.share_prefix = share};
         ASSERT_OK(sv_pass_new(t, &options, NULL, &pass[share], &err), err);
-        ASSERT_OK(sv_pass_run(pass[share], &m.batch, 0, 0, &loss[share], &err), err);
+        ASSERT_OK(sv_pass_run(pass[share], &m.batch, NULL, 0, &loss[share], &err), err);
     }
     assert_true(loss[1].n_tokens < loss[0].n_tokens && loss[1].n_supervised == loss[0].n_supervised);
     assert_true(fabs(loss[1].sum - loss[0].sum) < 1e-4);
@@ -302,7 +308,8 @@ static double loss_of(const material *m, sv_trainee *t, double scale) {
     sv_error err;
     ASSERT_OK(sv_pass_new(t, NULL, NULL, &pass, &err), err);
     sv_trainee_clear_gradients(t);
-    ASSERT_OK(sv_pass_run(pass, &m->batch, scale, 0, &loss, &err), err);
+    ASSERT_OK(sv_pass_run(pass, &m->batch, scale != 0 ? &(sv_pass_scales){.answers = scale} : NULL, 0, &loss, &err),
+              err);
     sv_pass_free(pass);
     return loss.sum;
 }

@@ -71,7 +71,8 @@ static double step(state *s, double rate) {
     const sv_train_sample sample = {.ids = ids, .weights = weights, .n_ids = N_IDS};
     const sv_train_batch batch = {.samples = &sample, .n_samples = 1};
     sv_trainee_clear_gradients(s->t);
-    ASSERT_OK(sv_pass_run(s->pass, &batch, 0.1, (uint64_t)s->o.n_updates, &loss, &err), err);
+    ASSERT_OK(sv_pass_run(s->pass, &batch, &(sv_pass_scales){.answers = 0.1}, (uint64_t)s->o.n_updates, &loss, &err),
+              err);
     sv_adamw_update(&s->o, s->t, rate, NULL);
     return loss.sum;
 }

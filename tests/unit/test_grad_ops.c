@@ -287,7 +287,7 @@ static void run_pass(const night *m, bool full, bool recompute, int n_threads, d
     sv_trainee_values_changed(t);
     sv_trainee_clear_gradients(t);
     ASSERT_OK(sv_pass_new(t, &(sv_pass_options){.recompute = recompute}, pool, &pass, &err), err);
-    ASSERT_OK(sv_pass_run(pass, &m->batch, 0.1, 7, &sum, &err), err);
+    ASSERT_OK(sv_pass_run(pass, &m->batch, &(sv_pass_scales){.answers = 0.1}, 7, &sum, &err), err);
     *loss = sum.sum;
     *n = t->n_values;
     *gradients = sv_calloc(t->n_values, sizeof **gradients);
@@ -343,9 +343,10 @@ static void same_bits(void **state) {
         weights[i] = i > n_cells + 20 ? 1 : 0;
     }
     /* the picture is shown twice, the second sample is text alone */
-    const sv_train_sample samples[] = {{ids, weights, n, &which, 1},
-                                       {ids + n_cells + 1, weights + n_cells + 1, 79, NULL, 0},
-                                       {ids, weights, n - 9, &which, 1}};
+    const sv_train_sample samples[] = {
+        {.ids = ids, .weights = weights, .n_ids = n, .pictures = &which, .n_pictures = 1},
+        {.ids = ids + n_cells + 1, .weights = weights + n_cells + 1, .n_ids = 79},
+        {.ids = ids, .weights = weights, .n_ids = n - 9, .pictures = &which, .n_pictures = 1}};
     m.batch = (sv_train_batch){samples, SV_COUNT(samples), &m.picture, 1};
     compare_passes(&m, true);
     compare_passes(&m, false);

@@ -1,0 +1,396 @@
+/* test_heads.c - what linear heads learn, their losses, and that what they send back into the network is the gradient.
+ */
+#include "support/folder.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "model/random_model.h"
+#include "train/adamw.h"
+#include "train/checkpoint.h"
+#include "train/pass.h"
+#include "train/save.h"
+
+static sv_model *base;
+
+static int make_base(void **unused) {
+    sv_error err;
+    const sv_random_model_options options = {.shape = sv_model_shape_find("tiny"), .dtype = SV_F32, .seed = 5};
+    if (make_folder(unused) || mkdir(in_folder("base"), 0777)) return 1;
+    return sv_random_model_write(in_folder("base"), &options, &err) ||
+           sv_model_load(in_folder("base"), NULL, &base, &err);
+}
+
+static int remove_base(void **unused) {
+    sv_model_free(base);
+    return remove_folder(unused);
+}
+
+/* ---- targets */
+
+static void add_event(sv_epoch_facts *facts, sv_event_kind kind, double onset_s, double duration_s) {
+    sv_error err;
+    const sv_event event = {kind, sv_role_bit(SV_ROLE_C4), onset_s, duration_s, NAN, NAN};
+    ASSERT_OK(sv_events_add(&facts->events, &event, &err), err);
+}
+
+/* N2 with a spindle from 3 to 4 s and a slow wave that began before the epoch; C4 and the chin. */
+static void some_facts(sv_epoch_facts *out) {
+    *out = (sv_epoch_facts){.stage = SV_STAGE_N2,
+                            .rules = 1u << 2 | 1u << 7,
+                            .roles = sv_role_bit(SV_ROLE_C4) | sv_role_bit(SV_ROLE_CHIN),
+                            .has_seconds = true,
+                            .has_events = true};
+    for (int t = 0; t < SV_EPOCH_S; t++) {
+        out->seconds[SV_ROLE_C4][t] = (sv_second_features){15 + t, 10, 8, 6, 10};
+        out->seconds[SV_ROLE_CHIN][t] = (sv_second_features){0, 0, 0, 0, t == 0 ? 0 : 1};
+    }
+    add_event(out, SV_EVENT_SLOW_WAVE, -0.5, 1);
+    add_event(out, SV_EVENT_SPINDLE, 3, 1);
+}
+
+static void targets_say_what_is_known(void **state) {
+    (void)state;
+    sv_epoch_facts facts;
+    float v[SV_TARGET_MAX];
+    some_facts(&facts);
+
+    assert_int_equal(sv_target_values(SV_TARGET_STAGE, &facts, 0, 30, v), 1);
+    assert_float_equal(v[0], SV_STAGE_N2, 0);
+
+    assert_int_equal(sv_target_values(SV_TARGET_RULES, &facts, 0, 30, v), SV_N_RULES);
+    for (int i = 0; i < SV_N_RULES; i++) assert_float_equal(v[i], i == 2 || i == 7, 0);
+
+    assert_int_equal(sv_target_values(SV_TARGET_EVENTS, &facts, 2, 4, v), SV_N_EVENT_KINDS);
+    assert_float_equal(v[SV_EVENT_SPINDLE], 0.5, 1e-6);
+    assert_float_equal(v[SV_EVENT_SLOW_WAVE], 0, 0);
+    sv_target_values(SV_TARGET_EVENTS, &facts, 0, 2, v);
+    assert_float_equal(v[SV_EVENT_SLOW_WAVE], 0.25, 1e-6);
+
+    /* seconds 2.5 to 4: half of the third, all of the fourth; delta is 17 and 18 dB, centred at 15, 5 dB a unit */
+    assert_int_equal(sv_target_values(SV_TARGET_BANDS, &facts, 2.5, 4, v), 4);
+    assert_float_equal(v[SV_ROLE_C4 * 4], 0.5333333F, 1e-6);
+    assert_float_equal(v[SV_ROLE_C4 * 4 + 1], 0, 1e-6);
+    assert_true(isnan(v[SV_ROLE_F4 * 4]) && isnan(v[SV_ROLE_CHIN * 4]));
+
+    assert_int_equal(sv_target_values(SV_TARGET_MAV, &facts, 0, 1, v), 2);
+    assert_float_equal(v[SV_ROLE_C4], 0.4F, 1e-6);
+    assert_true(isfinite(v[SV_ROLE_CHIN])); /* 0 uV in its first second */
+    assert_true(isnan(v[SV_ROLE_LOC]));
+
+    sv_epoch_facts_free(&facts);
+    facts.stage = SV_STAGE_NONE;
+    for (int t = 0; t < SV_N_TARGETS; t++) assert_int_equal(sv_target_values((sv_target)t, &facts, 0, 30, v), 0);
+}
+
+static void losses_have_their_gradients(void **state) {
+    (void)state;
+    const float h = 1e-2F;
+    for (int t = 0; t < SV_N_TARGETS; t++) {
+        size_t n = sv_target_infos[t].n, n_right = 0;
+        float y[SV_TARGET_MAX], v[SV_TARGET_MAX], g[SV_TARGET_MAX], unused[SV_TARGET_MAX];
+        bool value = sv_target_infos[t].loss == SV_LOSS_VALUE;
+        for (size_t i = 0; i < n; i++) {
+            y[i] = (float)(4 * sv_random_unit(1, i) - 2);
+            v[i] = (float)(value ? 4 * sv_random_unit(2, i) - 2 : sv_random_unit(2, i));
+        }
+        if (sv_target_infos[t].loss == SV_LOSS_CHOICE)
+            v[0] = 3;
+        else
+            v[1] = NAN;
+        assert_true(sv_target_lose((sv_target)t, y, v, g, &n_right) > 0);
+        for (size_t i = 0; i < n; i++) {
+            float old = y[i];
+            y[i] = old + h;
+            double up = sv_target_lose((sv_target)t, y, v, unused, &n_right);
+            y[i] = old - h;
+            double down = sv_target_lose((sv_target)t, y, v, unused, &n_right);
+            y[i] = old;
+            assert_float_equal((float)((up - down) / (2 * (double)h)), g[i], 2e-3);
+        }
+    }
+    /* Huber's loss by hand; what is chosen is counted */
+    float y[SV_TARGET_MAX] = {0}, v[SV_TARGET_MAX], g[SV_TARGET_MAX];
+    size_t n_right = 0;
+    for (size_t i = 0; i < SV_TARGET_MAX; i++) v[i] = NAN;
+    v[0] = 0.5F;
+    v[1] = -3;
+    assert_float_equal(sv_target_lose(SV_TARGET_MAV, y, v, g, &n_right), 0.125 + 2.5, 1e-6);
+    y[4] = 2;
+    v[0] = 4;
+    sv_target_lose(SV_TARGET_STAGE, y, v, g, &n_right);
+    v[0] = 1;
+    sv_target_lose(SV_TARGET_STAGE, y, v, g, &n_right);
+    assert_int_equal(n_right, 1);
+}
+
+/* ---- through the network */
+
+enum { N_SAMPLES = 3, N_TEXT = 9, MAX_CELLS = 128 };
+
+typedef struct work {
+    sv_pool *pool;
+    sv_trainee *t;
+    sv_heads *heads;
+    sv_pass *pass;
+    sv_patches pictures[N_SAMPLES];
+    sv_epoch_facts facts;
+    int32_t ids[N_TEXT + MAX_CELLS];
+    float weights[N_TEXT + MAX_CELLS];
+    size_t which[N_SAMPLES];
+    sv_train_sample samples[N_SAMPLES];
+    sv_train_batch batch;
+} work;
+
+static void draw(sv_patches *out, uint64_t seed, int width, int height) {
+    sv_error err;
+    sv_image image = {.width = width, .height = height, .n_channels = 3};
+    size_t n = (size_t)width * (size_t)height * 3;
+    image.pixels = sv_calloc(n, 1);
+    assert_non_null(image.pixels);
+    for (size_t i = 0; i < n; i++) image.pixels[i] = (unsigned char)(255 * sv_random_unit(seed, i / 977));
+    ASSERT_OK(sv_image_to_patches(&base->config, &image, out, &err), err);
+    sv_image_free(&image);
+}
+
+static void open_work(work *w, const char *const *specs, size_t n, int n_threads) {
+    sv_error err;
+    const sv_trainee_options options = {.full = true};
+    const sv_model_config *c = &base->config;
+    *w = (work){0};
+    some_facts(&w->facts);
+    ASSERT_OK(sv_pool_new(n_threads, &w->pool, &err), err);
+    ASSERT_OK(sv_trainee_new(base, &options, &w->t, &err), err);
+    ASSERT_OK(sv_heads_new(specs, n, w->t, w->pool, &w->heads, &err), err);
+    ASSERT_OK(sv_pass_new(w->t, &(sv_pass_options){.heads = w->heads}, w->pool, &w->pass, &err), err);
+    size_t n_ids = 0, n_cells = (size_t)(w->heads->cells_w * w->heads->cells_h);
+    w->ids[n_ids++] = c->vision_start_token;
+    while (n_ids <= n_cells) w->ids[n_ids++] = c->image_token;
+    w->ids[n_ids++] = c->vision_end_token;
+    for (int32_t i = 0; i < N_TEXT - 2; i++) {
+        w->weights[n_ids] = i >= 4;
+        w->ids[n_ids++] = 100 + 7 * i;
+    }
+    for (size_t i = 0; i < N_SAMPLES; i++) {
+        draw(&w->pictures[i], i, 448, 224);
+        w->which[i] = i;
+        w->samples[i] = (sv_train_sample){.ids = w->ids,
+                                          .weights = w->weights,
+                                          .n_ids = n_ids,
+                                          .pictures = &w->which[i],
+                                          .n_pictures = 1,
+                                          .n_prompt = n_ids - 3,
+                                          .asked = i,
+                                          .facts = i == 1 ? NULL : &w->facts}; /* of one nothing is known */
+    }
+    w->batch = (sv_train_batch){w->samples, N_SAMPLES, w->pictures, N_SAMPLES};
+}
+
+static void close_work(work *w) {
+    for (size_t i = 0; i < N_SAMPLES; i++) sv_patches_free(&w->pictures[i]);
+    sv_epoch_facts_free(&w->facts);
+    sv_pass_free(w->pass);
+    sv_heads_free(w->heads);
+    sv_trainee_free(w->t);
+    sv_pool_free(w->pool);
+}
+
+static sv_pass_scales some_scales(double answers) {
+    sv_pass_scales scales = {.answers = answers};
+    for (size_t i = 0; i < SV_MAX_HEADS; i++) scales.heads[i] = 0.05 + 0.01 * (double)i;
+    return scales;
+}
+
+/* What is minimised; with gradients when `backwards`. */
+static double total(work *w, const sv_pass_scales *scales, bool backwards) {
+    sv_error err;
+    sv_pass_loss loss;
+    if (backwards) sv_trainee_clear_gradients(w->t);
+    sv_trainee_values_changed(w->t);
+    ASSERT_OK(sv_pass_run(w->pass, &w->batch, backwards ? scales : NULL, 0, &loss, &err), err);
+    double sum = scales->answers * loss.sum;
+    for (size_t i = 0; i < w->heads->n; i++) sum += scales->heads[i] * loss.heads[i].sum;
+    return sum;
+}
+
+static bool is_of(const sv_parameter *p, size_t index, size_t n_own, int group) {
+    int its = index >= n_own ? 2 : p->vision ? 0 : 1;
+    return its == group;
+}
+
+/* Along the gradient of a group of parameters the loss rises by its squared norm. */
+static void check_group(work *w, const sv_pass_scales *scales, int group, const char *name) {
+    const double h = 2e-3;
+    double norm = 0, sides[2];
+    sv_trainee *t = w->t;
+    float *gradient = sv_calloc(t->n_values, sizeof *gradient);
+    assert_non_null(gradient);
+    total(w, scales, true);
+    for (size_t i = 0, at = 0; i < t->n_parameters; at += t->parameters[i++].n) {
+        const sv_parameter *p = &t->parameters[i];
+        memcpy(gradient + at, p->gradient, p->n * sizeof *gradient);
+        for (size_t k = 0; k < p->n && is_of(p, i, t->n_own, group); k++)
+            norm += (double)p->gradient[k] * (double)p->gradient[k];
+    }
+    norm = sqrt(norm);
+    assert_true(norm > 1e-6);
+    for (int side = 0; side < 2; side++) {
+        for (int back = 0; back < 2; back++) {
+            double step = (side ? -h : h) / norm * (back ? -1 : 1);
+            for (size_t i = 0, at = 0; i < t->n_parameters; at += t->parameters[i++].n) {
+                const sv_parameter *p = &t->parameters[i];
+                for (size_t k = 0; k < p->n && is_of(p, i, t->n_own, group); k++)
+                    p->value[k] += (float)(step * (double)gradient[at + k]);
+            }
+            if (!back) sides[side] = total(w, scales, false);
+        }
+    }
+    free(gradient);
+    double slope = (sides[0] - sides[1]) / (2 * h);
+    if (fabs(slope - norm) > 0.02 * norm) fail_msg("%s: the gradient's norm is %g, the slope %g", name, norm, slope);
+}
+
+static void gradients_reach_the_network(void **state) {
+    (void)state;
+    static const char *const all[] = {"columns.bands", "columns.events", "picture.stage=2", "picture.mav",
+                                      "prompt.stage",  "prompt.rules",   "prompt.bands"};
+    work w;
+    open_work(&w, all, SV_COUNT(all), 2);
+    for (int answers = 0; answers < 2; answers++) {
+        const sv_pass_scales scales = some_scales(0.03 * answers);
+        check_group(&w, &scales, 0, "vision");
+        check_group(&w, &scales, 1, "text");
+        check_group(&w, &scales, 2, "heads");
+    }
+    size_t n_known[SV_MAX_HEADS] = {0};
+    sv_heads_count(w.heads, &w.batch, n_known);
+    assert_int_equal(n_known[0], 2 * 16 * 4);
+    assert_int_equal(n_known[2], 2);
+    assert_int_equal(n_known[5], 2 * SV_N_RULES);
+    assert_float_equal(w.heads->items[2].weight, 2, 0);
+    close_work(&w);
+}
+
+static void threads_do_not_matter(void **state) {
+    (void)state;
+    static const char *const some[] = {"columns.events", "prompt.stage"};
+    const sv_pass_scales scales = some_scales(0.1);
+    work one, many;
+    open_work(&one, some, SV_COUNT(some), 1);
+    open_work(&many, some, SV_COUNT(some), 3);
+    assert_true(total(&one, &scales, true) == total(&many, &scales, true));
+    for (size_t i = 0; i < one.t->n_parameters; i++) {
+        assert_memory_equal(one.t->parameters[i].gradient, many.t->parameters[i].gradient,
+                            one.t->parameters[i].n * sizeof(float));
+    }
+    close_work(&one);
+    close_work(&many);
+}
+
+/* Without answers and prompts the text is not read; it rests, weight decay included. */
+static void text_rests(void **state) {
+    (void)state;
+    static const char *const seen[] = {"picture.stage"};
+    const sv_adamw_options options = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1};
+    const sv_pass_scales scales = some_scales(0);
+    sv_adamw o;
+    sv_error err;
+    sv_pass_loss loss;
+    work w;
+    open_work(&w, seen, 1, 2);
+    w.ids[0] = -1; /* would be an error if it were read */
+    sv_trainee_set_rates(w.t, 0.5, 0);
+    ASSERT_OK(sv_adamw_new(w.t, &options, &o, &err), err);
+    sv_trainee_clear_gradients(w.t);
+    ASSERT_OK(sv_pass_run(w.pass, &w.batch, &scales, 0, &loss, &err), err);
+    assert_int_equal(loss.n_supervised, 0);
+    assert_true(loss.n_tokens > 0 && loss.heads[0].n_known == 2);
+    sv_adamw_update(&o, w.t, 0.01, NULL);
+    sv_trainee *fresh;
+    ASSERT_OK(sv_trainee_new(base, &(sv_trainee_options){.full = true}, &fresh, &err), err);
+    double moved = 0;
+    for (size_t i = 0; i < fresh->n_parameters; i++) {
+        const sv_parameter *p = &w.t->parameters[i], *before = &fresh->parameters[i];
+        if (!p->vision) assert_memory_equal(p->value, before->value, p->n * sizeof(float));
+        for (size_t k = 0; k < p->n; k++) moved = fmax(moved, fabs((double)p->value[k] - (double)before->value[k]));
+    }
+    assert_true(moved > 0.004 && moved < 0.007); /* Adam's first step is the rate, here half of 0.01 */
+    sv_trainee_free(fresh);
+    sv_adamw_free(&o);
+    close_work(&w);
+}
+
+/* Heads are in checkpoints and in no model. */
+static void heads_are_kept_apart(void **state) {
+    (void)state;
+    static const char *const seen[] = {"picture.stage", "columns.mav"};
+    const sv_adamw_options options = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8};
+    sv_adamw o;
+    sv_error err;
+    json_t *loop = json_object(), *back = NULL;
+    sv_model *saved;
+    work w, other;
+    open_work(&w, seen, 2, 1);
+    ASSERT_OK(sv_adamw_new(w.t, &options, &o, &err), err);
+    w.heads->items[1].weights[5] = 0.625F;
+    o.n_updates = 3;
+    ASSERT_OK(sv_checkpoint_save(in_folder("run"), w.t, &o, loop, 0, &err), err);
+    open_work(&other, seen, 2, 1);
+    ASSERT_OK(sv_checkpoint_load(in_folder("run"), other.t, &o, &back, &err), err);
+    assert_float_equal(other.heads->items[1].weights[5], 0.625, 0);
+    ASSERT_OK(sv_save_trained(w.t, in_folder("saved"), &err), err);
+    ASSERT_OK(sv_model_load(in_folder("saved"), NULL, &saved, &err), err);
+    assert_int_equal(sv_model_n_parameters(saved), sv_model_n_parameters(base));
+    sv_model_free(saved);
+    json_decref(loop);
+    json_decref(back);
+    sv_adamw_free(&o);
+    close_work(&w);
+    close_work(&other);
+}
+
+static void mistakes_are_said(void **state) {
+    (void)state;
+    static const struct {
+        const char *first, *second, *message;
+    } cases[] = {{"picture.sleep", NULL, "there is no head 'picture.sleep'"},
+                 {"stage", NULL, "there is no head 'stage'"},
+                 {"picture.stage=0", NULL, "a weight above 0"},
+                 {"picture.stage=x", NULL, "a weight above 0"},
+                 {"picture.stage", "picture.stage=2", "is there twice"}};
+    sv_trainee *t;
+    sv_heads *heads;
+    sv_error err;
+    for (size_t i = 0; i < SV_COUNT(cases); i++) {
+        const char *specs[] = {cases[i].first, cases[i].second};
+        ASSERT_OK(sv_trainee_new(base, &(sv_trainee_options){.full = true}, &t, &err), err);
+        assert_int_equal(sv_heads_new(specs, cases[i].second ? 2 : 1, t, NULL, &heads, &err), SV_ERR_USAGE);
+        assert_non_null(strstr(err.message, cases[i].message));
+        assert_null(heads);
+        sv_trainee_free(t);
+    }
+    static const char *const seen[] = {"columns.mav"};
+    sv_pass_loss loss;
+    work w;
+    open_work(&w, seen, 1, 1);
+    sv_patches_free(&w.pictures[2]);
+    draw(&w.pictures[2], 2, 224, 224);
+    const sv_pass_scales scales = some_scales(0);
+    assert_int_equal(sv_pass_run(w.pass, &w.batch, &scales, 0, &loss, &err), SV_ERR_INPUT);
+    assert_non_null(strstr(err.message, "448 x 224"));
+    close_work(&w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(targets_say_what_is_known),
+                                       cmocka_unit_test(losses_have_their_gradients),
+                                       cmocka_unit_test(gradients_reach_the_network),
+                                       cmocka_unit_test(threads_do_not_matter),
+                                       cmocka_unit_test(text_rests),
+                                       cmocka_unit_test(heads_are_kept_apart),
+                                       cmocka_unit_test(mistakes_are_said)};
+    return cmocka_run_group_tests(tests, make_base, remove_base);
+}
