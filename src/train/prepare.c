@@ -42,7 +42,7 @@ static bool is_space(const char *bytes, size_t len) {
     return len > 0;
 }
 
-bool sv_answer_weights(const sv_tokenizer *tokenizer, const int32_t *ids, size_t n, float *weights) {
+bool sv_answer_weights(const sv_tokenizer *tokenizer, const int32_t *ids, size_t n, bool with_end, float *weights) {
     static const char role[] = "assistant";
     int start = sv_tokenizer_special(tokenizer, "<|im_start|>"), end = sv_tokenizer_special(tokenizer, "<|im_end|>");
     size_t at = n, read = 0, len;
@@ -60,6 +60,7 @@ bool sv_answer_weights(const sv_tokenizer *tokenizer, const int32_t *ids, size_t
     }
     size_t first = at;
     for (; at < n && ids[at] != end; at++) weights[at] = 1;
+    if (with_end && at > first && at < n) weights[at] = 1;
     return at > first;
 }
 
@@ -112,7 +113,7 @@ static sv_status expand(const sv_prepared *p, const size_t *pictures, size_t n_p
 static sv_status weigh(const sv_record *record, const sv_preparer *how, sv_train_sample *sample, float *weights,
                        sv_error *err) {
     size_t n = sample->n_ids;
-    if (!sv_answer_weights(how->tokenizer, sample->ids, n, weights))
+    if (!sv_answer_weights(how->tokenizer, sample->ids, n, how->learn_end, weights))
         return sv_fail(err, SV_ERR_INPUT, "expected the answer of an assistant as the last message, found none");
     while (sample->n_prompt < n && weights[sample->n_prompt] == 0) sample->n_prompt++;
     sv_status s = sv_emphasis_apply(&how->emphasis, how->tokenizer, sample->ids, n, weights, err);

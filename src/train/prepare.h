@@ -29,6 +29,7 @@ typedef struct sv_preparer { /* everything is borrowed */
     const sv_model_config *config;
     const sv_tokenizer *tokenizer;
     sv_emphasis emphasis;
+    bool learn_end; /* also the token that ends the answer; the published system leaves it to the base model */
 } sv_preparer;
 
 /* Adds a record and takes its facts over; a picture whose key is there already is not made again. SV_ERR_INPUT (with
@@ -40,8 +41,8 @@ sv_status sv_prepared_add(sv_prepared *prepared, sv_record *record, const sv_pre
 sv_train_batch sv_prepared_batch(const sv_prepared *prepared);
 
 /* Which of ids [n] are learnt, as the published system masks: the content of the last message, which must be the
- * assistant's, without white space before it and without its end token. weights [n]: 1 or 0. False when there is
- * none. */
-bool sv_answer_weights(const sv_tokenizer *tokenizer, const int32_t *ids, size_t n, float *weights);
+ * assistant's, without white space before it, and without its end token unless with_end. weights [n]: 1 or 0. False
+ * when there is none. */
+bool sv_answer_weights(const sv_tokenizer *tokenizer, const int32_t *ids, size_t n, bool with_end, float *weights);
 
 #endif

@@ -101,7 +101,8 @@ static sv_status open_trainee(training *t, sv_error *err) {
     sv_trainee_set_rates(t->trainee, c->vision_rate, reads_text(t) ? 1 : 0);
     t->preparer = (sv_preparer){.config = config,
                                 .tokenizer = sv_model_get_tokenizer(t->model),
-                                .emphasis = {c->stage_weight, c->rules_weight, c->rationale_weight}};
+                                .emphasis = {c->stage_weight, c->rules_weight, c->rationale_weight},
+                                .learn_end = c->learn_end};
     if (!s) s = sv_pass_new(t->trainee, &pass, t->pool, &t->pass, err);
     for (size_t i = 0; i < t->trainee->n_own; i++)
         t->outcome->n_trained += t->trainee->parameters[i].rate > 0 ? t->trainee->parameters[i].n : 0;

@@ -68,6 +68,9 @@ lora_r: 4
 lora_alpha: 8
 lora_dropout: 0.1
 lora_targets: [q_proj, v_proj, qkv]
+heads: [columns.events, picture.stage=0.5, prompt.rules]
+stage_weight: 6
+rules_weight: 3
 save_steps: 3
 END
 sv train sft -q "$work/run.yaml" --output-dir "$work/whole" -t 2
@@ -76,6 +79,8 @@ for file in run.json final/adapter_config.json final/adapter_model.safetensors c
   [[ -s $work/whole/$file ]] || fail "$file is missing"
 done
 [[ ! -e $work/whole/checkpoint-6 ]] || fail "old checkpoints are kept"
+grep -q '"picture.stage":{"loss":[0-9.]*,"accuracy"' "$work/whole/log.jsonl" || fail "no losses of the heads"
+! grep -q 'heads\.' "$work/whole/final/adapter_model.safetensors" || fail "the adapter holds the heads"
 sv train sft -q "$work/run.yaml" --output-dir "$work/alone" -t 1 --recompute true
 cmp "$work/whole/log.jsonl" "$work/alone/log.jsonl" || fail "the losses depend on threads or recomputation"
 cmp "$work/whole/final/adapter_model.safetensors" "$work/alone/final/adapter_model.safetensors" || fail "so does the adapter"
@@ -122,6 +127,13 @@ echo "-- first phase"
 sv train wpt -q "$work/run.yaml" --output-dir "$work/wpt" --max-steps 2
 [[ -s $work/wpt/final/adapter_model.safetensors ]] || fail "wpt leaves no adapter"
 
+echo "-- heads alone leave the text tower as it was"
+sv train wpt -q --model-path "$work/tiny" --full true --simulate-nights 1 --simulate-hours 0.1 --answer-weight 0 \
+  --heads columns.bands,columns.events,picture.stage --max-steps 2 --output-dir "$work/seen"
+sv generate -m "$work/seen/final" --messages - --max-tokens 3 <<<'[{"role": "user", "content": "wake"}]' >"$work/after"
+sv generate -m "$work/tiny" --messages - --max-tokens 3 <<<'[{"role": "user", "content": "wake"}]' >"$work/before"
+cmp "$work/before" "$work/after" || fail "the text tower was changed"
+
 echo "-- what is wrong is said, and where"
 expect() { # PATTERN ARGUMENT...
   local pattern=$1 code=0
@@ -138,6 +150,8 @@ printf 'model_path: a\nlerning_rate: 1\n' >"$work/bad.yaml"
 expect "line 2: there is no key 'lerning_rate'" "$work/bad.yaml"
 printf 'model_path: [a\n' >"$work/bad.yaml"
 expect "bad.yaml: line" "$work/bad.yaml"
+expect "there is no head 'picture.sleep'" "$work/run.yaml" --output-dir "$work/none" --heads picture.sleep
+expect "nothing would be learnt" --model-path "$work/tiny" --simulate-nights 1 --answer-weight 0 --output-dir "$work/none"
 head -c 3000 "$work/whole/checkpoint-12/state.safetensors" >"$work/short" && cp -r "$work/whole" "$work/torn"
 cp "$work/short" "$work/torn/checkpoint-12/state.safetensors"
 expect "checkpoint-12" "$work/run.yaml" --output-dir "$work/torn"
