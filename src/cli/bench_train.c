@@ -29,10 +29,10 @@ static const struct mode {
     const char *name;
     bool full, recompute;
     double dropout;
-} modes[] = {{"full", true, false, 0},
-             {"full-recompute", true, true, 0},
-             {"lora", false, false, 0},
-             {"lora-dropout", false, false, 0.05}};
+    sv_precision precision;
+} modes[] = {{"full", true, false, 0, SV_PRECISION_F32},       {"full-recompute", true, true, 0, SV_PRECISION_F32},
+             {"lora", false, false, 0, SV_PRECISION_F32},      {"lora-dropout", false, false, 0.05, SV_PRECISION_F32},
+             {"full-bf16", true, false, 0, SV_PRECISION_BF16}, {"lora-bf16", false, false, 0, SV_PRECISION_BF16}};
 
 typedef struct material { /* a batch and what it lies in */
     sv_train_batch batch;
@@ -51,7 +51,7 @@ typedef struct bench {
     material batches[N_BATCHES];
     size_t n_tokens, n_cells, n_patches; /* of a sample; cells and patches of a picture */
     int grid_h, grid_w;
-    double peak; /* GFLOP/s */
+    double peak[2]; /* GFLOP/s by precision */
     json_t *rows;
 } bench;
 
@@ -76,6 +76,7 @@ static double median(double *values, int n) {
 typedef struct peak_job {
     const float *operands;
     float *results; /* one for each item */
+    sv_precision precision;
 } peak_job;
 
 static void multiply(void *context, int64_t item, int thread) {
@@ -85,24 +86,24 @@ static void multiply(void *context, int64_t item, int thread) {
     for (size_t k = 0; k < 2 * PEAK_OPERANDS; k++) {
         const sv_operand x = {j->operands + k % PEAK_OPERANDS * size, side, false};
         const sv_operand w = {j->operands + (k + 1) % PEAK_OPERANDS * size, side, false};
-        sv_gemm(side, side, side, x, w, j->results + (size_t)item * size, side, NULL);
+        sv_gemm_in(j->precision, side, side, side, x, w, j->results + (size_t)item * size, side, NULL);
     }
 }
 
-static sv_status measure_peak(bench *b, sv_error *err) {
+static sv_status measure_peak(bench *b, sv_precision precision, sv_error *err) {
     size_t n_items = (size_t)sv_pool_n_threads(b->pool), size = (size_t)PEAK_SIDE * PEAK_SIDE;
     size_t n = (PEAK_OPERANDS + n_items) * size;
     double rates[7];
     float *operands = sv_alloc_aligned(n, sizeof *operands);
     if (!operands) return sv_fail_memory(err, "matrices", n * sizeof *operands);
     for (size_t i = 0; i < n; i++) operands[i] = (float)(i % 251) / 251.0F - 0.4F;
-    peak_job job = {operands, operands + PEAK_OPERANDS * size};
+    peak_job job = {operands, operands + PEAK_OPERANDS * size, precision};
     for (size_t r = 0; r < SV_COUNT(rates); r++) {
         double begin = clock_s(CLOCK_MONOTONIC);
         sv_pool_run(b->pool, (int64_t)n_items, multiply, &job);
         rates[r] = 4e-9 * PEAK_OPERANDS * (double)(n_items * size * PEAK_SIDE) / (clock_s(CLOCK_MONOTONIC) - begin);
     }
-    b->peak = median(rates, SV_COUNT(rates));
+    b->peak[precision] = median(rates, SV_COUNT(rates));
     free(operands);
     return SV_OK;
 }
@@ -279,12 +280,12 @@ static sv_status step(bench *b, learner *l, int number, sv_error *err) {
     return SV_OK;
 }
 
-static sv_status add_row(bench *b, const char *name, double seconds, double cpu_seconds, double work) {
+static sv_status add_row(bench *b, const struct mode *mode, double seconds, double cpu_seconds, double work) {
     double n = b->n_samples, rate = 1e-9 * work / seconds;
-    json_t *row =
-        json_pack("{s:s,s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "mode", name, "step_ms", 1e3 * seconds, "cpu_ms",
-                  1e3 * cpu_seconds, "tokens_per_s", n * (double)b->n_tokens / seconds, "samples_per_s", n / seconds,
-                  "pictures_per_s", PER_SAMPLE * n / seconds, "gflops", rate, "share_of_peak", rate / b->peak);
+    json_t *row = json_pack("{s:s,s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "mode", mode->name, "step_ms", 1e3 * seconds, "cpu_ms",
+                            1e3 * cpu_seconds, "tokens_per_s", n * (double)b->n_tokens / seconds, "samples_per_s",
+                            n / seconds, "pictures_per_s", PER_SAMPLE * n / seconds, "gflops", rate, "share_of_peak",
+                            rate / b->peak[mode->precision]);
     return json_array_append_new(b->rows, row) == 0 ? SV_OK : SV_ERR_MEMORY;
 }
 
@@ -300,7 +301,7 @@ static sv_status time_steps(bench *b, const struct mode *mode, learner *l, sv_er
         cpu_times[i] = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_begin;
     }
     double work = vision_work(b, l->trainee) + text_work(b, l->trainee);
-    if (!s && add_row(b, mode->name, median(times, b->n_repeats), median(cpu_times, b->n_repeats), work))
+    if (!s && add_row(b, mode, median(times, b->n_repeats), median(cpu_times, b->n_repeats), work))
         s = sv_fail_memory(err, "results", 256);
     free(times);
     return s;
@@ -317,9 +318,10 @@ static sv_status run_mode(bench *b, const struct mode *mode, sv_error *err) {
                                         .dropout = mode->dropout,
                                         .seed = 1};
     const sv_adamw_options adamw = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
+    const sv_pass_options pass = {.recompute = mode->recompute, .precision = mode->precision};
     learner l = {0};
     sv_status s = sv_trainee_new(b->model, &options, &l.trainee, err);
-    if (!s) s = sv_pass_new(l.trainee, &(sv_pass_options){.recompute = mode->recompute}, b->pool, &l.pass, err);
+    if (!s) s = sv_pass_new(l.trainee, &pass, b->pool, &l.pass, err);
     if (!s) s = sv_adamw_new(l.trainee, &adamw, &l.adamw, err);
     if (!s) s = time_steps(b, mode, &l, err);
     sv_adamw_free(&l.adamw);
@@ -358,7 +360,8 @@ static sv_status run_all(bench *b, sv_error *err) {
     sv_status s = sv_pool_new(b->n_threads, &b->pool, err);
     if (!s) s = load(b, err);
     for (int i = 0; i < N_BATCHES && !s; i++) s = make_batch(b, i, err);
-    if (!s) s = measure_peak(b, err);
+    if (!s) s = measure_peak(b, SV_PRECISION_F32, err);
+    if (!s) s = measure_peak(b, SV_PRECISION_BF16, err);
     for (size_t i = 0; i < SV_COUNT(modes) && !s; i++) {
         if (!b->only || strcmp(b->only, modes[i].name) == 0) s = run_mode(b, &modes[i], err);
     }
@@ -370,9 +373,10 @@ static void print_results(bench *b, bool json) {
     json_t *row;
     int n_threads = sv_pool_n_threads(b->pool);
     if (json) {
-        json_t *all = json_pack("{s:s,s:i,s:i,s:I,s:i,s:f,s:O}", "isa", sv_isa_name(sv_isa_current()), "threads",
+        json_t *all = json_pack("{s:s,s:i,s:i,s:I,s:i,s:f,s:f,s:O}", "isa", sv_isa_name(sv_isa_current()), "threads",
                                 n_threads, "samples", b->n_samples, "tokens_per_sample", (json_int_t)b->n_tokens,
-                                "pictures_per_sample", PER_SAMPLE, "peak_gflops", b->peak, "modes", b->rows);
+                                "pictures_per_sample", PER_SAMPLE, "peak_gflops", b->peak[SV_PRECISION_F32],
+                                "peak_bf16_gflops", b->peak[SV_PRECISION_BF16], "modes", b->rows);
         json_dumpf(all, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(all);
@@ -380,10 +384,11 @@ static void print_results(bench *b, bool json) {
     }
     printf(
         "%d samples of %zu tokens (%d supervised) and %d pictures of %d x %d patches; threads: %d, %s\n"
-        "matrix product %d x %d x %d on all threads: %.0f GFLOP/s\n\n%-16s %9s %9s %10s %10s %11s %9s %6s\n",
+        "matrix product %d x %d x %d on all threads: %.0f GFLOP/s in f32, %.0f in bf16\n\n%-16s %9s %9s %10s %10s %11s "
+        "%9s %6s\n",
         b->n_samples, b->n_tokens, N_ANSWER, PER_SAMPLE, b->grid_w, b->grid_h, n_threads, sv_isa_name(sv_isa_current()),
-        PEAK_SIDE, PEAK_SIDE, PEAK_SIDE, b->peak, "", "ms/step", "CPU ms", "tokens/s", "samples/s", "pictures/s",
-        "GFLOP/s", "peak");
+        PEAK_SIDE, PEAK_SIDE, PEAK_SIDE, b->peak[SV_PRECISION_F32], b->peak[SV_PRECISION_BF16], "", "ms/step", "CPU ms",
+        "tokens/s", "samples/s", "pictures/s", "GFLOP/s", "peak");
     json_array_foreach(b->rows, i, row) {
         printf("%-16s %9.1f %9.1f %10.0f %10.1f %11.1f %9.1f %4.0f %%\n", sv_json_text(row, "mode", ""),
                sv_json_real(row, "step_ms", NAN), sv_json_real(row, "cpu_ms", NAN),
@@ -453,13 +458,15 @@ const sv_command sv_cmd_bench_train = {
         "Usage: sleepvlm bench train [OPTION]...\n"
         "\n"
         "Whole updates (forwards, backwards, clipping, AdamW) on changing batches of random samples with three\n"
-        "pictures each: medians, operations per second, and their share of the speed of a large f32 matrix product\n"
-        "on as many threads in the same run. Operations that recomputation repeats do not count.\n"
+        "pictures each: medians, operations per second, and their share of the speed of a large matrix product of the\n"
+        "same precision on as many threads in the same run. Operations that recomputation repeats do not count.\n"
         "\n"
         "  -m, --model NAME|DIR  model (default: random weights of the embedded model's shape, f32)\n"
         "  -t, --threads N       threads (default: one per core)\n"
         "      --samples N       samples of a batch (default 8)\n"
         "      --repeats N       updates that are timed, after three that are not (default 15)\n"
-        "      --mode MODE       only full, full-recompute, lora (rank 16) or lora-dropout (0.05); default: all\n"
+        "      --mode MODE       only full, full-recompute, lora (rank 16), lora-dropout (0.05), full-bf16 or "
+        "lora-bf16;\n"
+        "                        default: all\n"
         "      --json            print JSON\n",
     .run = run};

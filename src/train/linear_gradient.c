@@ -50,61 +50,13 @@ static void drop(const sv_dropout *dropout, const float *x, size_t x_stride, siz
     sv_pool_run(pool, (int64_t)n_rows, drop_row, &j);
 }
 
-/* ---- low rank */
+/* ---- products */
 
-/* An adapter that is trained is f32 in memory of ours. */
-static const float *numbers(const sv_matrix *matrix) { return matrix->data; }
-
-/* h [n_rows, rank] = scale A x */
-static void low_rank(const sv_linear_part *p, const float *x, size_t x_stride, size_t n_rows, float *h, sv_pool *pool) {
-    size_t rank = p->a.n_out;
-    memset(h, 0, n_rows * rank * sizeof *h);
-    sv_gemm(n_rows, rank, p->a.n_in, (sv_operand){x, x_stride, false}, (sv_operand){numbers(&p->a), p->a.n_in, true}, h,
-            rank, pool);
-    for (size_t i = 0; i < n_rows * rank; i++) h[i] *= p->scale;
+/* C += op(A) op(B) in the precision of the run. */
+static void multiply(const sv_linear_space *space, size_t m, size_t n, size_t k, sv_operand a, sv_operand b, float *c,
+                     size_t c_stride) {
+    sv_gemm_in(space->precision, m, n, k, a, b, c, c_stride, space->pool);
 }
-
-void sv_linear_forward(const sv_linear *l, const sv_dropout *dropout, const float *x, size_t x_stride, size_t n_rows,
-                       float *y, bool accumulate, sv_linear_space *space) {
-    if (!dropout || dropout->probability <= 0 || sv_linear_rank(l) == 0) {
-        sv_linear_apply(l, x, x_stride, n_rows, y, accumulate, space->low_rank, space->pool);
-        return;
-    }
-    sv_linear base = *l;
-    for (size_t i = 0; i < l->n_parts; i++) base.parts[i].a.n_out = 0;
-    sv_linear_apply(&base, x, x_stride, n_rows, y, accumulate, NULL, space->pool);
-    drop(dropout, x, x_stride, n_rows, l->n_in, space->dropped, l->n_in, false, space->pool);
-    for (size_t i = 0, first = 0; i < l->n_parts; first += l->parts[i++].weight.n_out) {
-        const sv_linear_part *p = &l->parts[i];
-        size_t rank = p->a.n_out;
-        if (!rank) continue;
-        low_rank(p, space->dropped, l->n_in, n_rows, space->low_rank, space->pool);
-        sv_gemm(n_rows, p->weight.n_out, rank, (sv_operand){space->low_rank, rank, false},
-                (sv_operand){numbers(&p->b), rank, true}, y + first, l->n_out, space->pool);
-    }
-}
-
-/* x: what the correction read; dx: its gradient. */
-static void low_rank_backward(const sv_linear *l, size_t part, size_t first, const sv_linear_gradient *g,
-                              const float *x, size_t x_stride, size_t n_rows, const float *dy, float *dx,
-                              size_t dx_stride, sv_linear_space *space) {
-    const sv_linear_part *p = &l->parts[part];
-    size_t rank = p->a.n_out;
-    float *h = space->low_rank, *dh = space->dlow_rank;
-    const sv_operand out = {dy + first, l->n_out, false}, out_t = {dy + first, l->n_out, true};
-    low_rank(p, x, x_stride, n_rows, h, space->pool);
-    sv_gemm(p->weight.n_out, rank, n_rows, out_t, (sv_operand){h, rank, false}, g->b[part], rank, space->pool);
-    memset(dh, 0, n_rows * rank * sizeof *dh);
-    sv_gemm(n_rows, rank, p->weight.n_out, out, (sv_operand){numbers(&p->b), rank, false}, dh, rank, space->pool);
-    for (size_t i = 0; i < n_rows * rank; i++) dh[i] *= p->scale;
-    sv_gemm(rank, l->n_in, n_rows, (sv_operand){dh, rank, true}, (sv_operand){x, x_stride, false}, g->a[part], l->n_in,
-            space->pool);
-    if (!dx) return;
-    const sv_operand a = {numbers(&p->a), l->n_in, false};
-    sv_gemm(n_rows, l->n_in, rank, (sv_operand){dh, rank, false}, a, dx, dx_stride, space->pool);
-}
-
-/* ---- the weight */
 
 typedef struct read_job {
     const sv_matrix *matrix;
@@ -118,21 +70,120 @@ static void read_row(void *context, int64_t row, int thread) {
     sv_matrix_read_row(j->matrix, j->first + (size_t)row, j->out + (size_t)row * j->matrix->n_in);
 }
 
-/* dx += dy W; a frozen W in another format is turned into f32 a piece at a time. */
+/* Rows of W from `first` on as f32, as many as are had at a time: where they lie, or in space->dense. */
+static const float *rows_of(const sv_matrix *w, size_t first, size_t *n, sv_linear_space *space) {
+    if (w->dtype == SV_F32 && (uintptr_t)w->data % sizeof(float) == 0) {
+        *n = w->n_out;
+        return w->data;
+    }
+    *n = SV_MIN(SV_DENSE_ROWS, w->n_out - first);
+    read_job j = {w, first, space->dense};
+    sv_pool_run(space->pool, (int64_t)*n, read_row, &j);
+    return space->dense;
+}
+
+/* y += W x */
+static void output(const sv_matrix *w, const float *x, size_t x_stride, size_t n_rows, float *y, size_t y_stride,
+                   sv_linear_space *space) {
+    for (size_t first = 0, n; first < w->n_out; first += n) {
+        const float *rows = rows_of(w, first, &n, space);
+        multiply(space, n_rows, n, w->n_in, (sv_operand){x, x_stride, false}, (sv_operand){rows, w->n_in, true},
+                 y + first, y_stride);
+    }
+}
+
+/* dx += dy W */
 static void input_gradient(const sv_matrix *w, const float *dy, size_t dy_stride, size_t n_rows, float *dx,
                            size_t dx_stride, sv_linear_space *space) {
-    if (w->dtype == SV_F32 && (uintptr_t)w->data % sizeof(float) == 0) {
-        sv_gemm(n_rows, w->n_in, w->n_out, (sv_operand){dy, dy_stride, false}, (sv_operand){w->data, w->n_in, false},
-                dx, dx_stride, space->pool);
+    for (size_t first = 0, n; first < w->n_out; first += n) {
+        const float *rows = rows_of(w, first, &n, space);
+        multiply(space, n_rows, w->n_in, n, (sv_operand){dy + first, dy_stride, false},
+                 (sv_operand){rows, w->n_in, false}, dx, dx_stride);
+    }
+}
+
+/* ---- low rank */
+
+/* An adapter that is trained is f32 in memory of ours. */
+static const float *numbers(const sv_matrix *matrix) { return matrix->data; }
+
+/* h [n_rows, rank] = scale A x */
+static void low_rank(const sv_linear_part *p, const float *x, size_t x_stride, size_t n_rows, float *h,
+                     const sv_linear_space *space) {
+    size_t rank = p->a.n_out;
+    memset(h, 0, n_rows * rank * sizeof *h);
+    multiply(space, n_rows, rank, p->a.n_in, (sv_operand){x, x_stride, false},
+             (sv_operand){numbers(&p->a), p->a.n_in, true}, h, rank);
+    for (size_t i = 0; i < n_rows * rank; i++) h[i] *= p->scale;
+}
+
+/* ---- forwards */
+
+static void begin_rows(const sv_linear *l, size_t n_rows, float *y, bool accumulate) {
+    for (size_t r = 0; r < n_rows; r++) {
+        float *row = y + r * l->n_out;
+        if (!accumulate) memset(row, 0, l->n_out * sizeof *row);
+        for (size_t i = 0; l->bias && i < l->n_out; i++) row[i] += l->bias[i];
+    }
+}
+
+/* The frozen or trained weights alone: in f32 by the engine's own kernel. */
+static void base_forward(const sv_linear *l, const float *x, size_t x_stride, size_t n_rows, float *y, bool accumulate,
+                         sv_linear_space *space) {
+    if (space->precision == SV_PRECISION_F32) {
+        sv_linear base = *l;
+        for (size_t i = 0; i < l->n_parts; i++) base.parts[i].a.n_out = 0;
+        sv_linear_apply(&base, x, x_stride, n_rows, y, accumulate, NULL, space->pool);
         return;
     }
-    for (size_t first = 0; first < w->n_out; first += SV_DENSE_ROWS) {
-        size_t n = SV_MIN(SV_DENSE_ROWS, w->n_out - first);
-        read_job j = {w, first, space->dense};
-        sv_pool_run(space->pool, (int64_t)n, read_row, &j);
-        sv_gemm(n_rows, w->n_in, n, (sv_operand){dy + first, dy_stride, false},
-                (sv_operand){space->dense, w->n_in, false}, dx, dx_stride, space->pool);
+    begin_rows(l, n_rows, y, accumulate);
+    for (size_t i = 0, first = 0; i < l->n_parts; first += l->parts[i++].weight.n_out)
+        output(&l->parts[i].weight, x, x_stride, n_rows, y + first, l->n_out, space);
+}
+
+void sv_linear_forward(const sv_linear *l, const sv_dropout *dropout, const float *x, size_t x_stride, size_t n_rows,
+                       float *y, bool accumulate, sv_linear_space *space) {
+    bool drops = dropout && dropout->probability > 0 && sv_linear_rank(l) > 0;
+    if (!drops && space->precision == SV_PRECISION_F32) {
+        sv_linear_apply(l, x, x_stride, n_rows, y, accumulate, space->low_rank, space->pool);
+        return;
     }
+    base_forward(l, x, x_stride, n_rows, y, accumulate, space);
+    if (drops) {
+        drop(dropout, x, x_stride, n_rows, l->n_in, space->dropped, l->n_in, false, space->pool);
+        x = space->dropped;
+        x_stride = l->n_in;
+    }
+    for (size_t i = 0, first = 0; i < l->n_parts; first += l->parts[i++].weight.n_out) {
+        const sv_linear_part *p = &l->parts[i];
+        size_t rank = p->a.n_out;
+        if (!rank) continue;
+        low_rank(p, x, x_stride, n_rows, space->low_rank, space);
+        multiply(space, n_rows, p->weight.n_out, rank, (sv_operand){space->low_rank, rank, false},
+                 (sv_operand){numbers(&p->b), rank, true}, y + first, l->n_out);
+    }
+}
+
+/* ---- backwards */
+
+/* x: what the correction read; dx: its gradient. */
+static void low_rank_backward(const sv_linear *l, size_t part, size_t first, const sv_linear_gradient *g,
+                              const float *x, size_t x_stride, size_t n_rows, const float *dy, float *dx,
+                              size_t dx_stride, sv_linear_space *space) {
+    const sv_linear_part *p = &l->parts[part];
+    size_t rank = p->a.n_out;
+    float *h = space->low_rank, *dh = space->dlow_rank;
+    const sv_operand out = {dy + first, l->n_out, false}, out_t = {dy + first, l->n_out, true};
+    low_rank(p, x, x_stride, n_rows, h, space);
+    multiply(space, p->weight.n_out, rank, n_rows, out_t, (sv_operand){h, rank, false}, g->b[part], rank);
+    memset(dh, 0, n_rows * rank * sizeof *dh);
+    multiply(space, n_rows, rank, p->weight.n_out, out, (sv_operand){numbers(&p->b), rank, false}, dh, rank);
+    for (size_t i = 0; i < n_rows * rank; i++) dh[i] *= p->scale;
+    multiply(space, rank, l->n_in, n_rows, (sv_operand){dh, rank, true}, (sv_operand){x, x_stride, false}, g->a[part],
+             l->n_in);
+    if (!dx) return;
+    const sv_operand a = {numbers(&p->a), l->n_in, false};
+    multiply(space, n_rows, l->n_in, rank, (sv_operand){dh, rank, false}, a, dx, dx_stride);
 }
 
 void sv_linear_backward(const sv_linear *l, const sv_linear_gradient *g, const sv_dropout *dropout, const float *x,
@@ -156,8 +207,8 @@ void sv_linear_backward(const sv_linear *l, const sv_linear_gradient *g, const s
     for (size_t i = 0, first = 0; i < l->n_parts; first += l->parts[i++].weight.n_out) {
         const sv_linear_part *p = &l->parts[i];
         if (g->weight[i]) {
-            sv_gemm(p->weight.n_out, l->n_in, n_rows, (sv_operand){dy + first, l->n_out, true},
-                    (sv_operand){x, x_stride, false}, g->weight[i], l->n_in, space->pool);
+            multiply(space, p->weight.n_out, l->n_in, n_rows, (sv_operand){dy + first, l->n_out, true},
+                     (sv_operand){x, x_stride, false}, g->weight[i], l->n_in);
         }
         if (dx) input_gradient(&p->weight, dy + first, l->n_out, n_rows, dx, dx_stride, space);
         if (g->a[i]) {

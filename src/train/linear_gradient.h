@@ -4,6 +4,7 @@
 #ifndef SV_TRAIN_LINEAR_GRADIENT_H
 #define SV_TRAIN_LINEAR_GRADIENT_H
 
+#include "tensor/gemm.h"
 #include "tensor/linear.h"
 
 /* Where gradients are added; NULL = frozen. Layouts are those of the layer's parts, in f32. */
@@ -23,17 +24,18 @@ typedef struct sv_dropout {
 
 /* Work space that layers share, made for the largest of them. */
 typedef struct sv_linear_space {
-    sv_pool *pool;    /* may be NULL; borrowed */
-    float *dropped;   /* [rows, inputs]; may be NULL when there is no dropout */
-    float *ddropped;  /* likewise */
-    float *low_rank;  /* [rows, rank of a layer]; may be NULL without corrections */
-    float *dlow_rank; /* likewise */
-    float *dense;     /* [SV_DENSE_ROWS, inputs]: frozen weights as f32 */
+    sv_pool *pool;          /* may be NULL; borrowed */
+    sv_precision precision; /* of the products; what lies in memory is f32 */
+    float *dropped;         /* [rows, inputs]; may be NULL when there is no dropout */
+    float *ddropped;        /* likewise */
+    float *low_rank;        /* [rows, rank of a layer]; may be NULL without corrections */
+    float *dlow_rank;       /* likewise */
+    float *dense;           /* [SV_DENSE_ROWS, inputs]: frozen weights as f32 */
 } sv_linear_space;
 
 #define SV_DENSE_ROWS ((size_t)256)
 
-/* y [n_rows, n_out] = W x + b, or += with `accumulate`; the bits of sv_linear_apply where nothing is dropped. */
+/* y [n_rows, n_out] = W x + b, or += with `accumulate`; in f32 the bits of sv_linear_apply where nothing is dropped. */
 void sv_linear_forward(const sv_linear *linear, const sv_dropout *dropout, const float *x, size_t x_stride,
                        size_t n_rows, float *y, bool accumulate, sv_linear_space *space);
 

@@ -143,7 +143,8 @@ sv_status sv_pass_new(sv_trainee *trainee, const sv_pass_options *options, sv_po
     if (!s) {
         set_up_vision(p);
         set_up_text(p);
-        p->head_space = (sv_linear_space){.pool = pool};
+        p->head_space = (sv_linear_space){.pool = pool, .precision = options->precision};
+        p->vision.space.linear.precision = p->text.space.linear.precision = options->precision;
         p->dense = p->head_space.dense = sv_alloc_aligned(SV_DENSE_ROWS * (size_t)c->text.hidden, sizeof(float));
         p->sight.packed = sv_calloc((size_t)c->vision.depth, sizeof *p->sight.packed);
         p->reading.layers = sv_calloc((size_t)c->text.n_layers, sizeof *p->reading.layers);

@@ -13,7 +13,8 @@ typedef struct sv_pass_options {
                      * more time, the same bits */
     bool share_prefix; /* tokens that all samples of a batch begin with are computed once and their gradients summed:
                         * the same gradients but for rounding, and with dropout one draw for all samples */
-    sv_heads *heads;   /* trained along; NULL = none; borrowed */
+    sv_precision precision; /* of the products of linear layers; all else is f32 */
+    sv_heads *heads;        /* trained along; NULL = none; borrowed */
 } sv_pass_options;
 
 /* Borrows trainee and pool (may be NULL). */

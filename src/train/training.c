@@ -49,8 +49,8 @@ static sv_status check_keys(const training *t, sv_error *err) {
         return sv_fail(err, SV_ERR_USAGE, "one of 'train_file' and 'simulate_nights' must be given, found %s",
                        c->train_file ? "both" : "none");
     }
-    if (strcmp(c->precision, "f32") != 0)
-        return sv_fail(err, SV_ERR_USAGE, "'precision' must be f32, found '%s'", c->precision);
+    if (strcmp(c->precision, "f32") != 0 && strcmp(c->precision, "bf16") != 0)
+        return sv_fail(err, SV_ERR_USAGE, "'precision' must be f32 or bf16, found '%s'", c->precision);
     if (c->per_device_train_batch_size < 1 || c->gradient_accumulation_steps < 1)
         return sv_fail(err, SV_ERR_USAGE, "batch size and accumulation steps must be at least 1");
     const double weights[] = {c->answer_weight, c->stage_weight, c->rules_weight, c->rationale_weight, c->vision_rate};
@@ -88,7 +88,9 @@ static sv_status open_trainee(training *t, sv_error *err) {
                                         .seed = (uint64_t)c->seed,
                                         .adapter_folder = c->adapter_path};
     const sv_adamw_options adamw = {c->adam_beta1, c->adam_beta2, c->adam_eps, c->weight_decay};
-    sv_pass_options pass = {.recompute = c->recompute, .share_prefix = c->share_prefix};
+    sv_pass_options pass = {.recompute = c->recompute,
+                            .share_prefix = c->share_prefix,
+                            .precision = strcmp(c->precision, "bf16") == 0 ? SV_PRECISION_BF16 : SV_PRECISION_F32};
     sv_status s = sv_model_load(c->model_path, NULL, &t->model, err);
     if (!s) s = sv_trainee_new(t->model, &options, &t->trainee, err);
     if (s) return s;

@@ -127,6 +127,11 @@ echo "-- first phase"
 sv train wpt -q "$work/run.yaml" --output-dir "$work/wpt" --max-steps 2
 [[ -s $work/wpt/final/adapter_model.safetensors ]] || fail "wpt leaves no adapter"
 
+echo "-- products in bf16: other losses, the same on one thread and on two"
+for n in 1 2; do sv train sft -q "$work/run.yaml" --precision bf16 --max-steps 3 --output-dir "$work/bf16-$n" -t $n; done
+cmp "$work/bf16-1/log.jsonl" "$work/bf16-2/log.jsonl" || fail "the losses in bf16 depend on threads"
+! cmp -s <(losses "$work/bf16-1/log.jsonl") <(losses "$work/whole/log.jsonl" | head -3) || fail "bf16 changed nothing"
+
 echo "-- heads alone leave the text tower as it was"
 sv train wpt -q --model-path "$work/tiny" --full true --simulate-nights 1 --simulate-hours 0.1 --answer-weight 0 \
   --heads columns.bands,columns.events,picture.stage --max-steps 2 --output-dir "$work/seen"
@@ -151,6 +156,7 @@ expect "line 2: there is no key 'lerning_rate'" "$work/bad.yaml"
 printf 'model_path: [a\n' >"$work/bad.yaml"
 expect "bad.yaml: line" "$work/bad.yaml"
 expect "there is no head 'picture.sleep'" "$work/run.yaml" --output-dir "$work/none" --heads picture.sleep
+expect "'precision' must be f32 or bf16, found 'f16'" "$work/run.yaml" --output-dir "$work/none" --precision f16
 expect "nothing would be learnt" --model-path "$work/tiny" --simulate-nights 1 --answer-weight 0 --output-dir "$work/none"
 head -c 3000 "$work/whole/checkpoint-12/state.safetensors" >"$work/short" && cp -r "$work/whole" "$work/torn"
 cp "$work/short" "$work/torn/checkpoint-12/state.safetensors"

@@ -216,7 +216,8 @@ static double layer_loss(float *v, const float *dy, const sv_dropout *dropout, s
 static void layer(void **state) {
     (void)state;
     static float dropped[N_X], ddropped[N_X], low_rank[ROWS * RANK], dlow_rank[ROWS * RANK], dense[SV_DENSE_ROWS * IN];
-    sv_linear_space space = {NULL, dropped, ddropped, low_rank, dlow_rank, dense};
+    sv_linear_space space = {
+        .dropped = dropped, .ddropped = ddropped, .low_rank = low_rank, .dlow_rank = dlow_rank, .dense = dense};
     float v[N_WEIGHT + N_A + N_B + N_X + OUT], g[SV_COUNT(v)], dy[ROWS * OUT];
     fill(v, SV_COUNT(v), 9);
     fill(dy, SV_COUNT(dy), 10);
