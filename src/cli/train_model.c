@@ -154,6 +154,12 @@ static void on_news(void *context, const sv_training_news *news) {
     sv_progress_update(&a->progress, news->n_done, news->n_updates);
 }
 
+static void on_warning(void *context, const char *message) {
+    arguments *a = context;
+    sv_progress_finish(&a->progress);
+    fprintf(stderr, "sleepvlm %s: warning: %s\n", a->command->name, message);
+}
+
 static void print_outcome(const arguments *a, const sv_training_outcome *o) {
     fprintf(stderr, "%s: %lld updates", a->config.output_dir, (long long)o->n_updates);
     if (o->was_complete) fprintf(stderr, ", already done");
@@ -196,6 +202,7 @@ static int train(arguments *a, sv_record_kind kind) {
                                          .kind = kind,
                                          .n_threads = a->n_threads,
                                          .news = on_news,
+                                         .warn = on_warning,
                                          .evaluate = evaluate,
                                          .cancelled = sv_cli_interrupted,
                                          .context = a};

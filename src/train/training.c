@@ -37,6 +37,10 @@ static char *const text_targets[] = {"q_proj", "k_proj", "v_proj", "o_proj", "ga
 static char *const vision_targets[] = {"q_proj",  "k_proj",    "v_proj", "o_proj", "gate_proj",
                                        "up_proj", "down_proj", "qkv",    "proj"};
 
+static void warn(const training *t, const char *message) {
+    if (t->options->warn) t->options->warn(t->options->context, message);
+}
+
 /* ---- opening */
 
 static sv_status check_keys(const training *t, sv_error *err) {
@@ -194,8 +198,10 @@ static sv_status trim_log(training *t, sv_error *err) {
 
 static sv_status resume(training *t, sv_error *err) {
     json_t *loop = NULL;
-    sv_status s = sv_checkpoint_load(t->c->output_dir, t->trainee, &t->optimizer, &loop, err);
+    sv_error passed_over;
+    sv_status s = sv_checkpoint_load(t->c->output_dir, t->trainee, &t->optimizer, &loop, &passed_over, err);
     if (s) return s;
+    if (passed_over.status) warn(t, passed_over.message);
     t->n_done = t->outcome->n_resumed = t->optimizer.n_updates;
     t->best_kappa = sv_json_real(loop, "best_kappa", NAN);
     json_decref(loop);

@@ -6,7 +6,8 @@
  * kappa, accuracy OUTPUT/checkpoint-N    the state after N updates (checkpoint.h) OUTPUT/best            what was
  * trained, at its best kappa OUTPUT/final           what was trained, at the end: a PEFT adapter or a model folder
  *
- * A run that was stopped in any way goes on from its newest checkpoint and gives the very numbers of one that was not.
+ * A run that was stopped in any way goes on from its newest whole checkpoint and gives the very numbers of one that was
+ * not.
  */
 #ifndef SV_TRAIN_TRAINING_H
 #define SV_TRAIN_TRAINING_H
@@ -31,6 +32,7 @@ typedef struct sv_training_options {
     sv_record_kind kind;           /* WPT, or FINE for both kinds of answers */
     int n_threads;                 /* 0 = one per usable core; the numbers do not depend on it */
     void (*news)(void *context, const sv_training_news *news); /* after each update; NULL = none */
+    void (*warn)(void *context, const char *message); /* what should be known, the run goes on; NULL = not said */
     /* Of the network as it is now; NULL, or config without eval_nights: none is computed. */
     sv_status (*evaluate)(void *context, const sv_model *network, const char *output, sv_training_score *score,
                           sv_error *err);
