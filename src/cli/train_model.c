@@ -98,6 +98,17 @@ static int parse(arguments *a, int argc, char **argv) {
 
 /* ---- evaluation: the nights are staged as a user would, with the network as it is now */
 
+/* A kappa that is not defined (one stage all night, and said so) counts as 0. */
+static sv_status add_score(const json_t *agreement, sv_training_score *sum, const char *path, sv_error *err) {
+    sv_agreement night;
+    if (!sv_agreement_from_json(agreement, &night))
+        return sv_fail(err, SV_ERR_INPUT, "%s: expected the agreement with a scorer", path);
+    sum->kappa += isfinite(night.kappa) ? night.kappa : 0;
+    sum->accuracy += isfinite(night.accuracy) ? night.accuracy : 0;
+    sv_agreement_pool(&sum->pooled, &night);
+    return SV_OK;
+}
+
 /* "RECORDING" (with its own annotations) or "RECORDING=HYPNOGRAM". */
 static sv_status stage_night(const arguments *a, const sv_model *network, const char *night, const char *output,
                              sv_training_score *sum, sv_error *err) {
@@ -117,9 +128,7 @@ static sv_status stage_night(const arguments *a, const sv_model *network, const 
     if (!s) s = sv_json_load(path, &summary, err);
     if (!s) {
         const json_t *agreement = json_object_get(summary, "agreement");
-        agreement = json_object_get(agreement, "unparsed_is_error");
-        sum->kappa += sv_json_real(agreement, "kappa", 0);
-        sum->accuracy += sv_json_real(agreement, "accuracy", 0);
+        s = add_score(json_object_get(agreement, "unparsed_is_error"), sum, path, err);
     }
     json_decref(summary);
     free(recording);
@@ -134,12 +143,12 @@ static sv_status evaluate(void *context, const sv_model *network, const char *ou
                           sv_error *err) {
     const arguments *a = context;
     const sv_text_list *nights = &a->config.eval_nights;
-    sv_training_score sum = {0, 0};
+    sv_training_score sum = {0};
     for (size_t i = 0; i < nights->n; i++) {
         sv_status s = stage_night(a, network, nights->items[i], output, &sum, err);
         if (s) return s;
     }
-    *score = (sv_training_score){sum.kappa / (double)nights->n, sum.accuracy / (double)nights->n};
+    *score = (sv_training_score){sum.kappa / (double)nights->n, sum.accuracy / (double)nights->n, sum.pooled};
     return SV_OK;
 }
 

@@ -289,17 +289,24 @@ static sv_status update(training *t, double *mean_loss, sv_error *err) {
 
 static json_t *real_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
+/* With the number of the last update: it is trimmed with it. */
+static json_t *score_line(const training *t, const sv_training_score *score) {
+    const sv_agreement *a = &score->pooled;
+    json_t *f1 = json_object();
+    for (int s = 0; s < SV_N_STAGES; s++) json_object_set_new(f1, sv_stage_name((sv_stage)s), real_or_null(a->f1[s]));
+    return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:I}", "step", (json_int_t)(t->n_done - 1), "kappa",
+                     real_or_null(score->kappa), "accuracy", real_or_null(score->accuracy), "kappa_pooled",
+                     real_or_null(a->kappa), "accuracy_pooled", real_or_null(a->accuracy), "f1_pooled", f1, "n_epochs",
+                     (json_int_t)a->n);
+}
+
 static sv_status evaluate(training *t, sv_training_news *news, sv_error *err) {
-    sv_training_score score = {NAN, NAN};
+    sv_training_score score = {.kappa = NAN, .accuracy = NAN};
     if (!t->options->evaluate || t->c->eval_nights.n == 0) return SV_OK;
     sv_status s = t->options->evaluate(t->options->context, &t->trainee->network, t->c->output_dir, &score, err);
     if (s) return s;
     news->kappa = score.kappa;
-    /* the number of the last update: it is trimmed with it */
-    s = write_line(t,
-                   json_pack("{s:I,s:o,s:o}", "step", (json_int_t)(t->n_done - 1), "kappa", real_or_null(score.kappa),
-                             "accuracy", real_or_null(score.accuracy)),
-                   err);
+    s = write_line(t, score_line(t, &score), err);
     if (s || !isfinite(score.kappa) || score.kappa <= t->best_kappa) return s;
     t->best_kappa = score.kappa;
     return save_trained(t, "best", err);

@@ -1,10 +1,13 @@
 /*
  * training.h - a whole run: records in, updates, checkpoints, a log, what was trained out.
  *
- * OUTPUT/run.json        what the run was told
- * OUTPUT/log.jsonl       an object for each update: step, loss, grad_norm, lr, tokens; for each evaluation: step,
- * kappa, accuracy OUTPUT/checkpoint-N    the state after N updates (checkpoint.h) OUTPUT/best            what was
- * trained, at its best kappa OUTPUT/final           what was trained, at the end: a PEFT adapter or a model folder
+ * OUTPUT/run.json      what the run was told
+ * OUTPUT/log.jsonl     an object for each update: step, loss, grad_norm, lr, tokens;
+ *                      for each evaluation: step, kappa, accuracy (means over the nights), kappa_pooled,
+ *                      accuracy_pooled, f1_pooled by stage, n_epochs (of all epochs together)
+ * OUTPUT/checkpoint-N  the state after N updates (checkpoint.h)
+ * OUTPUT/best          what was trained, at its best kappa (the mean over the nights)
+ * OUTPUT/final         what was trained, at the end: a PEFT adapter or a model folder
  *
  * A run that was stopped in any way goes on from its newest whole checkpoint and gives the very numbers of one that was
  * not.
@@ -12,6 +15,7 @@
 #ifndef SV_TRAIN_TRAINING_H
 #define SV_TRAIN_TRAINING_H
 
+#include "sleep/agreement.h"
 #include "train/config.h"
 #include "train/pass.h"
 #include "train/source.h"
@@ -22,9 +26,10 @@ typedef struct sv_training_news {
     double kappa;               /* of the last evaluation; NaN = none yet */
 } sv_training_news;
 
-/* How well the network stages nights: means over them; NaN = not defined. */
+/* How well the network stages nights; NaN = not defined. */
 typedef struct sv_training_score {
-    double kappa, accuracy;
+    double kappa, accuracy; /* means over the nights */
+    sv_agreement pooled;    /* of the epochs of all nights; an answer that cannot be read counts as wrong */
 } sv_training_score;
 
 typedef struct sv_training_options {

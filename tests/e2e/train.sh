@@ -112,10 +112,13 @@ cmp "$work/whole/log.jsonl" "$work/int/log.jsonl" || fail "the losses after Ctrl
 
 echo "-- evaluation on a night, and done is done"
 "$SOURCE/tests/support/demo-night" --hours 0.1 --seed 7 "$work/night.edf" >/dev/null
-sv train sft -q "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 --eval-nights "$work/night.edf" --json >"$work/json"
-grep -q '"kappa":.*"accuracy":' "$work/eval/log.jsonl" || fail "no kappa in the log"
+"$SOURCE/tests/support/demo-night" --hours 0.2 --seed 8 "$work/night2.edf" >/dev/null
+nights=(--eval-nights "$work/night.edf,$work/night2.edf")
+sv train sft -q "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 "${nights[@]}" --json >"$work/json"
+grep -q '"kappa":.*"accuracy":.*"kappa_pooled":.*"f1_pooled":{"W":.*"n_epochs":36}' "$work/eval/log.jsonl" ||
+  fail "no kappa of both nights in the log: $(tail -n 1 "$work/eval/log.jsonl")"
 grep -q '"updates":2' "$work/json" || fail "the summary: $(cat "$work/json")"
-sv train sft "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 --eval-nights "$work/night.edf" 2>"$work/err"
+sv train sft "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 "${nights[@]}" 2>"$work/err"
 grep -q 'already done' "$work/err" || fail "a finished run was done again"
 
 echo "-- first phase"
