@@ -73,7 +73,9 @@ static void put_number(page *p, const char *before, double x, const char *after)
 
 static void note_log(page *p) {
     const sv_training_log *log = p->log;
-    int64_t n_planned = sv_json_int(log->run, "max_steps", 0), n_done = last_step(log) + 1;
+    int64_t n_planned =
+                sv_json_int(json_object_get(log->run, "plan"), "updates", sv_json_int(log->run, "max_steps", 0)),
+            n_done = last_step(log) + 1;
     size_t n_odd = 0;
     for (size_t i = 0; i < log->n_updates; i++) n_odd += isfinite(log->updates[i].loss) == 0;
     if (log->cut)

@@ -151,6 +151,21 @@ static void forget_harmless(json_t *config) {
     for (size_t i = 0; i < SV_COUNT(keys); i++) json_object_del(config, keys[i]);
 }
 
+/* With `epochs` it follows from the number of records, which no key tells. */
+static json_t *plan_to_json(const training *t) {
+    return json_pack("{s:I,s:I}", "updates", (json_int_t)t->schedule.n_updates, "warm_up",
+                     (json_int_t)t->schedule.n_warm_up);
+}
+
+static sv_status compare_plans(const training *t, const json_t *there, sv_error *err) {
+    int64_t n = t->schedule.n_updates, n_there = sv_json_int(json_object_get(there, "plan"), "updates", n);
+    if (n == n_there) return SV_OK;
+    return sv_fail(err, SV_ERR_INPUT,
+                   "%s holds a run of %lld updates, its records now give %lld: have they changed? name another "
+                   "output_dir, or remove that folder",
+                   t->c->output_dir, (long long)n_there, (long long)n);
+}
+
 /* Writes down what the run is told, or compares with what it was told before. */
 static sv_status claim_folder(training *t, sv_error *err) {
     char *path = in_output(t, "run.json");
@@ -158,7 +173,8 @@ static sv_status claim_folder(training *t, sv_error *err) {
     const char *key;
     sv_status s = path && mine ? sv_make_dirs(t->c->output_dir, err) : sv_fail_memory(err, "run.json", 0);
     if (!s && !sv_file_exists(path)) {
-        s = sv_json_save(path, mine, err);
+        s = json_object_set_new(mine, "plan", plan_to_json(t)) ? sv_fail_memory(err, "run.json", 0)
+                                                               : sv_json_save(path, mine, err);
     } else if (!s && !(s = sv_json_load(path, &there, err))) {
         forget_harmless(mine);
         json_object_foreach(mine, key, value) {
@@ -167,6 +183,7 @@ static sv_status claim_folder(training *t, sv_error *err) {
                         "%s holds a run with another '%s'; name another output_dir, or remove that folder",
                         t->c->output_dir, key);
         }
+        if (!s) s = compare_plans(t, there, err);
     }
     json_decref(mine);
     json_decref(there);

@@ -1,7 +1,7 @@
 /*
  * training.h - a whole run: records in, updates, checkpoints, a log, what was trained out.
  *
- * OUTPUT/run.json      what the run was told
+ * OUTPUT/run.json      what the run was told; plan: its updates, and those of them in which the rate rises
  * OUTPUT/log.jsonl     an object for each update: step, loss, grad_norm, lr, tokens;
  *                      for each evaluation: step, kappa, accuracy (means over the nights), kappa_pooled,
  *                      accuracy_pooled, f1_pooled by stage, n_epochs (of all epochs together)

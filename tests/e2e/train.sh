@@ -125,6 +125,22 @@ echo "-- first phase"
 sv train wpt -q "$work/run.yaml" --output-dir "$work/wpt" --max-steps 2
 [[ -s $work/wpt/final/adapter_model.safetensors ]] || fail "wpt leaves no adapter"
 
+echo "-- a run by epochs writes down how many updates that are; records that changed are noticed"
+sv simulate -o "$work/nights" --nights 3 --seed 20 --hours 0.1 --rate 100 -q
+sv dataset wpt "$work/nights" -o "$work/data" -q
+by_epochs=("$work/run.yaml" --simulate-nights 0 --train-file "$work/data/wpt_train.jsonl" --output-dir "$work/epochs" --max-steps 0
+  --epochs 0.5 --warmup-ratio 0.4)
+n=$(wc -l <"$work/data/wpt_train.jsonl")
+sv train wpt -q "${by_epochs[@]}"
+grep -A 2 '"plan"' "$work/epochs/run.json" | tr -d ' \n' | grep -q "\"updates\":$(((n + 7) / 8)),\"warm_up\":[1-9]" ||
+  fail "the plan of $n records: $(cat "$work/epochs/run.json")"
+[[ $(wc -l <"$work/epochs/log.jsonl") == $(((n + 7) / 8)) ]] || fail "not as many updates as planned"
+sv train wpt "${by_epochs[@]}" 2>&1 | grep -q 'already done' || fail "the run by epochs does not know itself"
+for k in 1 2 3 4 5 6 7 8; do head -n 1 "$work/data/wpt_train.jsonl"; done >"$work/more"
+cat "$work/more" >>"$work/data/wpt_train.jsonl"
+code=0; sv train wpt -q "${by_epochs[@]}" 2>"$work/err" || code=$?
+((code == 1)) && grep -q 'have they changed' "$work/err" || fail "more records were not noticed ($code)"
+
 echo "-- what is wrong is said, and where"
 expect() { # PATTERN ARGUMENT...
   local pattern=$1 code=0

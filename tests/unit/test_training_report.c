@@ -119,7 +119,7 @@ static void the_page_tells_what_to_notice(void **state) {
         "{\"step\":2,\"kappa\":0.5,\"accuracy\":0.7,\"kappa_pooled\":0.625,\"f1_pooled\":{\"W\":0.25,\"N3\":0.75,\"R\":"
         "null}}"
         "\n{\"step\":3,\"loss\":2,\"gra",
-        "{\"max_steps\":9,\"max_grad_norm\":1.0,\"model_path\":\"/a/<img src=x>\",\"full\":true}");
+        "{\"max_steps\":0,\"plan\":{\"updates\":9},\"max_grad_norm\":1.0,\"model_path\":\"/a/<img src=x>\",\"full\":true}");
     static const char *const expected[] = {"<h1>&lt;b&gt;run</h1>",
                                            "all weights of &lt;img src=x&gt;",
                                            "last line of the log is not whole",
