@@ -110,15 +110,16 @@ static sv_status add_score(const json_t *agreement, sv_training_score *sum, cons
 }
 
 /* "RECORDING" (with its own annotations) or "RECORDING=HYPNOGRAM". */
-static sv_status stage_night(const arguments *a, const sv_model *network, const char *night, const char *output,
-                             sv_training_score *sum, sv_error *err) {
+static sv_status stage_night(const arguments *a, const sv_model *network, const char *prompt_path, const char *night,
+                             const char *output, sv_training_score *sum, sv_error *err) {
     const char *equals = strchr(night, '=');
     char *recording = sv_strndup(night, equals ? (size_t)(equals - night) : strlen(night));
     char *name = recording ? sv_subject_name(recording) : NULL, *all = sv_path_join(output, "evaluation");
     char *folder = name && all ? sv_path_join(all, name) : NULL,
          *path = folder ? sv_path_join(folder, "summary.json") : NULL;
     json_t *summary = NULL;
-    const sv_stage_options options = {.hypnogram_path = equals ? equals + 1 : recording,
+    const sv_stage_options options = {.prompt_path = prompt_path,
+                                      .hypnogram_path = equals ? equals + 1 : recording,
                                       .n_threads = a->n_threads,
                                       .no_audit = true,
                                       .no_signals = true,
@@ -139,13 +140,13 @@ static sv_status stage_night(const arguments *a, const sv_model *network, const 
     return s ? sv_error_prefix(err, "evaluation on %s", night) : SV_OK;
 }
 
-static sv_status evaluate(void *context, const sv_model *network, const char *output, sv_training_score *score,
-                          sv_error *err) {
+static sv_status evaluate(void *context, const sv_model *network, const char *prompt_path, const char *output,
+                          sv_training_score *score, sv_error *err) {
     const arguments *a = context;
     const sv_text_list *nights = &a->config.eval_nights;
     sv_training_score sum = {0};
     for (size_t i = 0; i < nights->n; i++) {
-        sv_status s = stage_night(a, network, nights->items[i], output, &sum, err);
+        sv_status s = stage_night(a, network, prompt_path, nights->items[i], output, &sum, err);
         if (s) return s;
     }
     *score = (sv_training_score){sum.kappa / (double)nights->n, sum.accuracy / (double)nights->n, sum.pooled};

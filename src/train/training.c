@@ -24,6 +24,7 @@ typedef struct training {
     sv_adamw optimizer;
     sv_schedule schedule;
     sv_source *source;
+    char *prompt;       /* of all records; NULL = first phase, or they differ */
     sv_prepared *micro; /* [accumulation] */
     size_t n_micro;
     int64_t n_done;
@@ -213,6 +214,26 @@ static sv_status trim_log(training *t, sv_error *err) {
     return s;
 }
 
+/* With another prompt than its own a model says nothing: evaluation and what is saved take that of the records. */
+static sv_status claim_prompt(training *t, sv_error *err) {
+    char text[640];
+    if (t->options->kind == SV_RECORD_WPT) return SV_OK;
+    sv_status s = sv_source_find_system(t->source, &t->prompt, err);
+    if (s) return s;
+    if (!t->prompt) {
+        snprintf(text, sizeof text,
+                 "%.200s: its records do not have one and the same system prompt; nights are staged with that of "
+                 "%.200s/prompt.txt, which may not be theirs",
+                 t->c->train_file, t->trainee->network.folder);
+        warn(t, text);
+        return SV_OK;
+    }
+    char *path = in_output(t, "prompt.txt");
+    s = path ? sv_file_write(path, t->prompt, strlen(t->prompt), err) : sv_fail_memory(err, "path", 0);
+    free(path);
+    return s;
+}
+
 static sv_status resume(training *t, sv_error *err) {
     json_t *loop = NULL;
     sv_error passed_over;
@@ -246,7 +267,7 @@ static sv_status save(training *t, sv_error *err) {
 
 static sv_status save_trained(training *t, const char *name, sv_error *err) {
     char *path = in_output(t, name);
-    sv_status s = path ? sv_save_trained(t->trainee, path, err) : sv_fail_memory(err, "path", 0);
+    sv_status s = path ? sv_save_trained(t->trainee, path, t->prompt, err) : sv_fail_memory(err, "path", 0);
     free(path);
     return s;
 }
@@ -320,7 +341,11 @@ static json_t *score_line(const training *t, const sv_training_score *score) {
 static sv_status evaluate(training *t, sv_training_news *news, sv_error *err) {
     sv_training_score score = {.kappa = NAN, .accuracy = NAN};
     if (!t->options->evaluate || t->c->eval_nights.n == 0) return SV_OK;
-    sv_status s = t->options->evaluate(t->options->context, &t->trainee->network, t->c->output_dir, &score, err);
+    char *prompt = t->prompt ? in_output(t, "prompt.txt") : NULL;
+    sv_status s = t->prompt && !prompt ? sv_fail_memory(err, "path", 0)
+                                       : t->options->evaluate(t->options->context, &t->trainee->network, prompt,
+                                                              t->c->output_dir, &score, err);
+    free(prompt);
     if (s) return s;
     news->kappa = score.kappa;
     s = write_line(t, score_line(t, &score), err);
@@ -376,6 +401,7 @@ static sv_status run(training *t, sv_error *err) {
     if (!s) s = open_source(t, err);
     if (!s) s = plan(t, err);
     if (!s) s = claim_folder(t, err);
+    if (!s) s = claim_prompt(t, err);
     if (!s) s = resume(t, err);
     if (s) return s;
     t->outcome->was_complete = is_complete(t);
@@ -392,6 +418,7 @@ sv_status sv_training_run(const sv_training_options *options, sv_training_outcom
     if (t.log) fclose(t.log);
     free(t.log_path);
     sv_source_close(t.source);
+    free(t.prompt);
     sv_adamw_free(&t.optimizer);
     sv_pass_free(t.pass);
     sv_trainee_free(t.trainee);

@@ -5,6 +5,8 @@
  * OUTPUT/log.jsonl     an object for each update: step, loss, grad_norm, lr, tokens;
  *                      for each evaluation: step, kappa, accuracy (means over the nights), kappa_pooled,
  *                      accuracy_pooled, f1_pooled by stage, n_epochs (of all epochs together)
+ * OUTPUT/prompt.txt    sft: the system prompt of all records, with which nights are staged; best and final carry it,
+ *                      too. Not there when records differ: the model's own is taken, and a warning says so
  * OUTPUT/checkpoint-N  the state after N updates (checkpoint.h)
  * OUTPUT/best          what was trained, at its best kappa (the mean over the nights)
  * OUTPUT/final         what was trained, at the end: a PEFT adapter or a model folder
@@ -38,9 +40,10 @@ typedef struct sv_training_options {
     int n_threads;                 /* 0 = one per usable core; the numbers do not depend on it */
     void (*news)(void *context, const sv_training_news *news); /* after each update; NULL = none */
     void (*warn)(void *context, const char *message); /* what should be known, the run goes on; NULL = not said */
-    /* Of the network as it is now; NULL, or config without eval_nights: none is computed. */
-    sv_status (*evaluate)(void *context, const sv_model *network, const char *output, sv_training_score *score,
-                          sv_error *err);
+    /* Of the network as it is now, with that system prompt (a file; NULL = the model's own); NULL, or config without
+     * eval_nights: none is computed. */
+    sv_status (*evaluate)(void *context, const sv_model *network, const char *prompt_path, const char *output,
+                          sv_training_score *score, sv_error *err);
     bool (*cancelled)(void); /* NULL = never; true: a checkpoint is written, then SV_ERR_CANCELLED */
     void *context;
 } sv_training_options;

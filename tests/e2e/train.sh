@@ -112,21 +112,45 @@ cmp "$work/whole/log.jsonl" "$work/int/log.jsonl" || fail "the losses after Ctrl
 
 echo "-- evaluation on a night, and done is done"
 "$SOURCE/tests/support/demo-night" --hours 0.1 --seed 7 "$work/night.edf" >/dev/null
-"$SOURCE/tests/support/demo-night" --hours 0.2 --seed 8 "$work/night2.edf" >/dev/null
+"$SOURCE/tests/support/demo-night" --hours 0.1 --seed 8 "$work/night2.edf" >/dev/null
 nights=(--eval-nights "$work/night.edf,$work/night2.edf")
 sv train sft -q "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 "${nights[@]}" --json >"$work/json"
-grep -q '"kappa":.*"accuracy":.*"kappa_pooled":.*"f1_pooled":{"W":.*"n_epochs":36}' "$work/eval/log.jsonl" ||
+grep -q '"kappa":.*"accuracy":.*"kappa_pooled":.*"f1_pooled":{"W":.*"n_epochs":24}' "$work/eval/log.jsonl" ||
   fail "no kappa of both nights in the log: $(tail -n 1 "$work/eval/log.jsonl")"
 grep -q '"updates":2' "$work/json" || fail "the summary: $(cat "$work/json")"
 sv train sft "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 "${nights[@]}" 2>"$work/err"
 grep -q 'already done' "$work/err" || fail "a finished run was done again"
+
+echo "-- nights are staged with the records' prompt, not the base's; the adapter brings it along, and so does what is merged"
+said() { grep -A 6 '"prompt": {' "$1/summary.json" | grep -q "\"sha256\": \"$(sha256sum <"$2" | cut -d' ' -f1)\""; }
+printf 'Stage the target epoch.' >"$work/records-prompt"
+cmp -s "$work/records-prompt" "$work/tiny/prompt.txt" && fail "the base has the records' prompt: nothing would be tested"
+said "$work/eval/evaluation/night" "$work/records-prompt" || fail "evaluation: $(cat "$work/eval/evaluation/night/summary.json")"
+cmp "$work/records-prompt" "$work/eval/final/prompt.txt" || fail "the adapter has another prompt"
+sv stage -q -m "$work/tiny" --adapter "$work/eval/final" -o "$work/staged" "$work/night.edf" 2>/dev/null
+said "$work/staged" "$work/records-prompt" || fail "stage with the adapter"
+sv stage -q -m "$work/tiny" -o "$work/staged-base" "$work/night.edf" 2>/dev/null
+said "$work/staged-base" "$work/tiny/prompt.txt" || fail "stage without it"
+sv merge "$work/tiny" "$work/eval/final" -o "$work/merged-tiny" -q
+cmp "$work/records-prompt" "$work/merged-tiny/prompt.txt" || fail "the merged model has another prompt"
+sv simulate -o "$work/nights" --nights 3 --seed 20 --hours 0.1 --rate 100 -q
+printf 'Of these records.' >"$work/own-prompt"
+sv dataset sft "$work/nights" -o "$work/sft" --split 1 --track coarse --stage-first --prompt-coarse "$work/own-prompt" -q
+own=(--model-path "$work/tiny" --train-file "$work/sft/sft_train.jsonl" --full true --max-steps 1 --per-device-train-batch-size 2)
+sv train sft -q "${own[@]}" --output-dir "$work/own" --eval-nights "$work/night.edf" 2>"$work/err"
+[[ ! -s $work/err ]] || fail "a warning without need: $(cat "$work/err")"
+cmp "$work/own-prompt" "$work/own/final/prompt.txt" || fail "the full model has another prompt"
+said "$work/own/evaluation/night" "$work/own-prompt" || fail "evaluation of the full model"
+sed -i '2s/Of these records\./Of another kind./' "$work/sft/sft_train.jsonl"
+sv train sft -q "${own[@]}" --output-dir "$work/mixed" 2>"$work/err"
+grep -q "sft_train.jsonl: its records do not have one and the same system prompt.*tiny/prompt.txt" "$work/err" || fail "mixed: $(cat "$work/err")"
+cmp "$work/tiny/prompt.txt" "$work/mixed/final/prompt.txt" || fail "records of several prompts change the model's own"
 
 echo "-- first phase"
 sv train wpt -q "$work/run.yaml" --output-dir "$work/wpt" --max-steps 2
 [[ -s $work/wpt/final/adapter_model.safetensors ]] || fail "wpt leaves no adapter"
 
 echo "-- a run by epochs writes down how many updates that are; records that changed are noticed"
-sv simulate -o "$work/nights" --nights 3 --seed 20 --hours 0.1 --rate 100 -q
 sv dataset wpt "$work/nights" -o "$work/data" -q
 by_epochs=("$work/run.yaml" --simulate-nights 0 --train-file "$work/data/wpt_train.jsonl" --output-dir "$work/epochs" --max-steps 0
   --epochs 0.5 --warmup-ratio 0.4)

@@ -351,7 +351,7 @@ static void a_full_disk_leaves_the_old_one(void **unused) {
     assert_true(is_same(&b, &at_first));
     ASSERT_OK(sv_file_write(in_folder("plain"), "x", 1, &err), err);
     assert_int_equal(save(in_folder("plain"), &a, 1, &err), SV_ERR_OUTPUT);
-    assert_int_equal(sv_save_trained(a.t, in_folder("plain/final"), &err), SV_ERR_OUTPUT);
+    assert_int_equal(sv_save_trained(a.t, in_folder("plain/final"), NULL, &err), SV_ERR_OUTPUT);
     end(&a);
     end(&b);
     end(&at_first);
@@ -392,7 +392,7 @@ static void settings_by_module_stay(void **unused) {
     sv_error err;
     const char *config = in_folder("patterns/adapter_config.json");
     json_t *settings;
-    ASSERT_OK(sv_save_trained(a.t, in_folder("patterns"), &err), err);
+    ASSERT_OK(sv_save_trained(a.t, in_folder("patterns"), NULL, &err), err);
     ASSERT_OK(sv_json_load(config, &settings, &err), err);
     assert_int_equal(sv_json_int(settings, "lora_alpha", 0), 6);
     assert_true(json_is_integer(json_object_get(settings, "lora_alpha")));
@@ -400,7 +400,7 @@ static void settings_by_module_stay(void **unused) {
     ASSERT_OK(sv_json_save(config, settings, &err), err);
     const sv_trainee_options on = {.adapter_folder = in_folder("patterns"), .dropout = 0.25};
     state b = begin(&on);
-    ASSERT_OK(sv_save_trained(b.t, in_folder("again"), &err), err);
+    ASSERT_OK(sv_save_trained(b.t, in_folder("again"), NULL, &err), err);
     sv_adapter *x, *y;
     ASSERT_OK(sv_adapter_open(in_folder("patterns"), &x, &err), err);
     ASSERT_OK(sv_adapter_open(in_folder("again"), &y, &err), err);
@@ -425,8 +425,8 @@ static void a_model_is_read_back(void **unused) {
     state a = begin(&full);
     sv_error err;
     step(&a, 1e-3);
-    ASSERT_OK(sv_save_trained(a.t, in_folder("model"), &err), err);
-    ASSERT_OK(sv_save_trained(a.t, in_folder("model"), &err), err);
+    ASSERT_OK(sv_save_trained(a.t, in_folder("model"), NULL, &err), err);
+    ASSERT_OK(sv_save_trained(a.t, in_folder("model"), NULL, &err), err);
     assert_true(base->config.text.tied_embeddings);
     sv_tensor_file *file, *half;
     ASSERT_OK(sv_tensor_folder_open(in_folder("model"), &file, &err), err);
@@ -470,7 +470,7 @@ static void a_packed_base_takes_adapters_alone(void **unused) {
     assert_int_equal(sv_trainee_new(packed, &some, &t, &err), SV_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.message, "four bits"));
     ASSERT_OK(sv_trainee_new(packed, &lora, &t, &err), err);
-    ASSERT_OK(sv_save_trained(t, in_folder("on-packed"), &err), err);
+    ASSERT_OK(sv_save_trained(t, in_folder("on-packed"), NULL, &err), err);
     sv_trainee_free(t);
     sv_model_free(packed);
 }
