@@ -76,7 +76,8 @@ void sv_model_free(sv_model *model);
 
 /* How a recording is staged. Zero-initialise it: every zero is the default. Strings are borrowed during the call. */
 typedef struct sv_stage_options {
-    const char *prompt_path;   /* system prompt, UTF-8; NULL = prompt.txt of the model folder */
+    const char
+        *prompt_path; /* system prompt, UTF-8; NULL = prompt.txt of the adapter's folder or else of the model's */
     const char *probabilities; /* where the stage probabilities are read: "forced" (NULL; before any text), "coarse" (by
                                   a short answer to another prompt), "text" (behind the rationale) or "off" */
     const char *coarse_prompt_path; /* its system prompt; NULL = coarse_prompt.txt of the model folder */

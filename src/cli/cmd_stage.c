@@ -257,7 +257,7 @@ const sv_command sv_cmd_stage = {
         "  -m, --model NAME|DIR    model: nano (default) or a Hugging Face folder of a Qwen2.5-VL model\n"
         "      --adapter DIR       PEFT folder of a LoRA adapter for the model, applied without merging\n"
         "      --reference-rounding bf16|f16  round where the reference does in this type (for comparisons)\n"
-        "      --prompt FILE       system prompt in UTF-8 (default: prompt.txt of the model)\n"
+        "      --prompt FILE       system prompt in UTF-8 (default: prompt.txt of the adapter or the model)\n"
         "      --track fine|coarse coarse: stage and rules without rationale, faster (stage-first models)\n"
         "      --probabilities forced|coarse|text|off  where the stage's probabilities are read: before any text\n"
         "                          (default), by a short answer to a coarse prompt, behind the rationale, nowhere\n"

@@ -98,16 +98,28 @@ static int parse(arguments *a, int argc, char **argv) {
 
 /* ---- evaluation: the nights are staged as a user would, with the network as it is now */
 
+/* A kappa that is not defined (one stage all night, and said so) counts as 0. */
+static sv_status add_score(const json_t *agreement, sv_training_score *sum, const char *path, sv_error *err) {
+    sv_agreement night;
+    if (!sv_agreement_from_json(agreement, &night))
+        return sv_fail(err, SV_ERR_INPUT, "%s: expected the agreement with a scorer", path);
+    sum->kappa += isfinite(night.kappa) ? night.kappa : 0;
+    sum->accuracy += isfinite(night.accuracy) ? night.accuracy : 0;
+    sv_agreement_pool(&sum->pooled, &night);
+    return SV_OK;
+}
+
 /* "RECORDING" (with its own annotations) or "RECORDING=HYPNOGRAM". */
-static sv_status stage_night(const arguments *a, const sv_model *network, const char *night, const char *output,
-                             sv_training_score *sum, sv_error *err) {
+static sv_status stage_night(const arguments *a, const sv_model *network, const char *prompt_path, const char *night,
+                             const char *output, sv_training_score *sum, sv_error *err) {
     const char *equals = strchr(night, '=');
     char *recording = sv_strndup(night, equals ? (size_t)(equals - night) : strlen(night));
     char *name = recording ? sv_subject_name(recording) : NULL, *all = sv_path_join(output, "evaluation");
     char *folder = name && all ? sv_path_join(all, name) : NULL,
          *path = folder ? sv_path_join(folder, "summary.json") : NULL;
     json_t *summary = NULL;
-    const sv_stage_options options = {.hypnogram_path = equals ? equals + 1 : recording,
+    const sv_stage_options options = {.prompt_path = prompt_path,
+                                      .hypnogram_path = equals ? equals + 1 : recording,
                                       .n_threads = a->n_threads,
                                       .no_audit = true,
                                       .no_signals = true,
@@ -117,9 +129,7 @@ static sv_status stage_night(const arguments *a, const sv_model *network, const 
     if (!s) s = sv_json_load(path, &summary, err);
     if (!s) {
         const json_t *agreement = json_object_get(summary, "agreement");
-        agreement = json_object_get(agreement, "unparsed_is_error");
-        sum->kappa += sv_json_real(agreement, "kappa", 0);
-        sum->accuracy += sv_json_real(agreement, "accuracy", 0);
+        s = add_score(json_object_get(agreement, "unparsed_is_error"), sum, path, err);
     }
     json_decref(summary);
     free(recording);
@@ -130,16 +140,16 @@ static sv_status stage_night(const arguments *a, const sv_model *network, const 
     return s ? sv_error_prefix(err, "evaluation on %s", night) : SV_OK;
 }
 
-static sv_status evaluate(void *context, const sv_model *network, const char *output, sv_training_score *score,
-                          sv_error *err) {
+static sv_status evaluate(void *context, const sv_model *network, const char *prompt_path, const char *output,
+                          sv_training_score *score, sv_error *err) {
     const arguments *a = context;
     const sv_text_list *nights = &a->config.eval_nights;
-    sv_training_score sum = {0, 0};
+    sv_training_score sum = {0};
     for (size_t i = 0; i < nights->n; i++) {
-        sv_status s = stage_night(a, network, nights->items[i], output, &sum, err);
+        sv_status s = stage_night(a, network, prompt_path, nights->items[i], output, &sum, err);
         if (s) return s;
     }
-    *score = (sv_training_score){sum.kappa / (double)nights->n, sum.accuracy / (double)nights->n};
+    *score = (sv_training_score){sum.kappa / (double)nights->n, sum.accuracy / (double)nights->n, sum.pooled};
     return SV_OK;
 }
 
@@ -152,6 +162,12 @@ static void on_news(void *context, const sv_training_news *news) {
     else
         snprintf(a->progress.label, sizeof a->progress.label, "loss %.4f kappa %.3f", news->loss, news->kappa);
     sv_progress_update(&a->progress, news->n_done, news->n_updates);
+}
+
+static void on_warning(void *context, const char *message) {
+    arguments *a = context;
+    sv_progress_finish(&a->progress);
+    fprintf(stderr, "sleepvlm %s: warning: %s\n", a->command->name, message);
 }
 
 static void print_outcome(const arguments *a, const sv_training_outcome *o) {
@@ -196,6 +212,7 @@ static int train(arguments *a, sv_record_kind kind) {
                                          .kind = kind,
                                          .n_threads = a->n_threads,
                                          .news = on_news,
+                                         .warn = on_warning,
                                          .evaluate = evaluate,
                                          .cancelled = sv_cli_interrupted,
                                          .context = a};

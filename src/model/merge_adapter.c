@@ -22,6 +22,7 @@ static sv_status write_folder(const sv_merge_options *o, const sv_merge_plan *pl
     if (!s) s = sv_pool_new(o->n_threads, &pool, err);
     if (!s) s = sv_folder_writer_open(&folder, o->folder, n_bytes, o->force, err);
     if (!s) s = sv_model_folder_copy_others(o->base, folder.temporary, err);
+    if (!s) s = sv_model_folder_copy_prompt(o->adapter, folder.temporary, err);
     if (!s) s = sv_model_folder_write_config(o->base, folder.temporary, o->dtype, err);
     if (!s) {
         s = sv_merge_plan_write(plan, folder.temporary, o->max_shard_bytes, pool, o->progress, o->context, err);

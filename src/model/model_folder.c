@@ -97,6 +97,15 @@ sv_status sv_model_folder_copy_others(const char *base, const char *folder, sv_e
     return s;
 }
 
+sv_status sv_model_folder_copy_prompt(const char *adapter, const char *folder, sv_error *err) {
+    char *from = sv_path_join(adapter, "prompt.txt"), *to = sv_path_join(folder, "prompt.txt");
+    sv_status s = from && to ? SV_OK : sv_fail_memory(err, "path", strlen(folder));
+    if (!s && sv_file_exists(from)) s = copy_file(from, to, err);
+    free(from);
+    free(to);
+    return s;
+}
+
 double sv_model_folder_bytes_of_others(const char *base) {
     struct dirent **entries = NULL;
     int n = scandir(base, &entries, is_brought_over, NULL);

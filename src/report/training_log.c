@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "sleep/stages.h"
 
 #define MAX_LOG_BYTES ((size_t)1 << 30)
 #define MAX_STEP ((int64_t)1 << 52) /* a double holds it */
@@ -41,8 +42,13 @@ static sv_status add_evaluation(sv_training_log *log, int64_t step, const json_t
     while (log->n_evaluations && log->evaluations[log->n_evaluations - 1].step >= step) log->n_evaluations--;
     if (!sv_grow(&log->evaluations, log->n_evaluations, &log->evaluation_capacity, sizeof *log->evaluations))
         return sv_fail_memory(err, "evaluations", log->n_evaluations * sizeof *log->evaluations);
-    log->evaluations[log->n_evaluations++] =
-        (sv_logged_evaluation){.step = step, .kappa = number(line, "kappa"), .accuracy = number(line, "accuracy")};
+    sv_logged_evaluation *e = &log->evaluations[log->n_evaluations++];
+    *e = (sv_logged_evaluation){.step = step,
+                                .kappa = number(line, "kappa"),
+                                .accuracy = number(line, "accuracy"),
+                                .kappa_pooled = number(line, "kappa_pooled")};
+    for (int k = 0; k < SV_N_STAGES; k++)
+        e->f1_pooled[k] = number(json_object_get(line, "f1_pooled"), sv_stage_name((sv_stage)k));
     return SV_OK;
 }
 

@@ -15,7 +15,8 @@ typedef struct sv_logged_update {
 /* One evaluation, after the update `step`; NaN = not given, or undefined. */
 typedef struct sv_logged_evaluation {
     int64_t step;
-    double kappa, accuracy;
+    double kappa, accuracy;            /* means over the nights */
+    double kappa_pooled, f1_pooled[5]; /* of all epochs together; by stage */
 } sv_logged_evaluation;
 
 typedef struct sv_training_log {

@@ -10,6 +10,7 @@
 #include "report/curve_plot.h"
 #include "report/html.h"
 #include "report/svg.h"
+#include "sleep/stages.h"
 
 extern const char sv_report_training[]; /* training.css, embedded by the build */
 
@@ -72,7 +73,9 @@ static void put_number(page *p, const char *before, double x, const char *after)
 
 static void note_log(page *p) {
     const sv_training_log *log = p->log;
-    int64_t n_planned = sv_json_int(log->run, "max_steps", 0), n_done = last_step(log) + 1;
+    int64_t n_planned =
+                sv_json_int(json_object_get(log->run, "plan"), "updates", sv_json_int(log->run, "max_steps", 0)),
+            n_done = last_step(log) + 1;
     size_t n_odd = 0;
     for (size_t i = 0; i < log->n_updates; i++) n_odd += isfinite(log->updates[i].loss) == 0;
     if (log->cut)
@@ -205,16 +208,38 @@ static bool has_accuracy(const sv_training_log *log) {
     return false;
 }
 
+static bool has_pooled(const sv_training_log *log) {
+    for (size_t i = 0; i < log->n_evaluations; i++) {
+        if (isfinite(log->evaluations[i].kappa_pooled)) return true;
+    }
+    return false;
+}
+
+/* Of all epochs together, and which stages it finds. */
+static void put_pooled_head(page *p) {
+    sv_strbuf_puts(&p->out, "<th>kappa of all epochs</th>");
+    for (int k = 0; k < SV_N_STAGES; k++) sv_strbuf_printf(&p->out, "<th>F1 %s</th>", sv_stage_name((sv_stage)k));
+}
+
+static void put_pooled(page *p, const sv_logged_evaluation *e) {
+    put_number(p, "<td>", e->kappa_pooled, "</td>");
+    for (int k = 0; k < SV_N_STAGES; k++) put_number(p, "<td>", e->f1_pooled[k], "</td>");
+}
+
 static void put_evaluation_table(page *p, bool accuracy) {
     const sv_training_log *log = p->log;
+    bool pooled = has_pooled(log);
     sv_strbuf_printf(&p->out, "<details%s><summary>All evaluations</summary><table><tr><th>update</th><th>kappa</th>%s",
-                     log->n_evaluations <= 12 ? " open" : "", accuracy ? "<th>accuracy</th></tr>" : "</tr>");
+                     log->n_evaluations <= 12 ? " open" : "", accuracy ? "<th>accuracy</th>" : "");
+    if (pooled) put_pooled_head(p);
+    sv_strbuf_puts(&p->out, "</tr>");
     for (size_t i = 0; i < log->n_evaluations; i++) {
         const sv_logged_evaluation *e = &log->evaluations[i];
         sv_strbuf_printf(&p->out, "<tr%s><td>%lld</td><td>", e == p->progress.best ? " class=\"best\"" : "",
                          (long long)e->step);
         put_number(p, "", e->kappa, "</td>");
         if (accuracy) put_number(p, "<td>", e->accuracy, "</td>");
+        if (pooled) put_pooled(p, e);
         sv_strbuf_puts(&p->out, "</tr>");
     }
     sv_strbuf_puts(&p->out, "</table></details>\n");

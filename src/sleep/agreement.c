@@ -14,6 +14,11 @@ static bool is_stage(int s) { return s >= 0 && s < SV_N_STAGES; }
 /* From the counts alone, in whole numbers as long as possible: kappa = (n d - e) / (n^2 - e) with the diagonal's sum d
  * and e = sum of row total times column total (Cohen 1960, cleared of fractions). */
 static void score(sv_agreement *a) {
+    if (a->n == 0) {
+        a->accuracy = a->macro_f1 = a->kappa = NAN;
+        for (int s = 0; s < SV_N_STAGES; s++) a->f1[s] = NAN;
+        return;
+    }
     double diagonal = 0, expected = 0, n = (double)a->n;
     a->macro_f1 = 0;
     for (int s = 0; s < SV_N_STAGES; s++) {
@@ -49,12 +54,17 @@ void sv_agreement_compute(const signed char *truth, const signed char *predictio
         out->confusion[truth[i]][read ? prediction[i] : SV_N_STAGES]++;
         out->n++;
     }
-    if (out->n) {
-        score(out);
-        return;
+    score(out);
+}
+
+void sv_agreement_pool(sv_agreement *sum, const sv_agreement *night) {
+    for (int s = 0; s < SV_N_STAGES; s++) {
+        for (int k = 0; k <= SV_N_STAGES; k++) sum->confusion[s][k] += night->confusion[s][k];
     }
-    out->accuracy = out->macro_f1 = out->kappa = NAN;
-    for (int s = 0; s < SV_N_STAGES; s++) out->f1[s] = NAN;
+    sum->n += night->n;
+    sum->n_left_out += night->n_left_out;
+    sum->n_unparsed += night->n_unparsed;
+    score(sum);
 }
 
 static json_t *real_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
@@ -71,6 +81,28 @@ json_t *sv_agreement_to_json(const sv_agreement *a) {
                      "n_unparsed", (json_int_t)a->n_unparsed, "accuracy", real_or_null(a->accuracy), "macro_f1",
                      real_or_null(a->macro_f1), "kappa", real_or_null(a->kappa), "per_class_f1", per_class, "confusion",
                      confusion);
+}
+
+/* More would not be summed exactly. */
+static bool is_count(int64_t n) { return n >= 0 && n <= INT32_MAX; }
+
+bool sv_agreement_from_json(const json_t *value, sv_agreement *out) {
+    const json_t *confusion = json_object_get(value, "confusion");
+    *out = (sv_agreement){.n_left_out = sv_json_int(value, "n_left_out", -1),
+                          .n_unparsed = sv_json_int(value, "n_unparsed", -1)};
+    bool ok = is_count(out->n_left_out) && is_count(out->n_unparsed) && json_array_size(confusion) == SV_N_STAGES;
+    for (size_t s = 0; ok && s < SV_N_STAGES; s++) {
+        const json_t *row = json_array_get(confusion, s);
+        ok = json_array_size(row) == SV_N_STAGES + 1;
+        for (size_t k = 0; ok && k <= SV_N_STAGES; k++) {
+            const json_t *count = json_array_get(row, k);
+            ok = json_is_integer(count) && is_count(json_integer_value(count));
+            out->n += out->confusion[s][k] = json_integer_value(count);
+        }
+    }
+    if (!ok) *out = (sv_agreement){0};
+    score(out);
+    return ok;
 }
 
 /* Puts the n bytes at s, without blanks around, into a set (the keys of an object). Lists drop what is empty before the

@@ -24,7 +24,13 @@ typedef enum sv_unparsed {
 void sv_agreement_compute(const signed char *truth, const signed char *prediction, size_t n, sv_unparsed unparsed,
                           sv_agreement *out);
 
+/* Adds another night's counts, and scores them all as if they were of one night. */
+void sv_agreement_pool(sv_agreement *sum, const sv_agreement *night);
+
 json_t *sv_agreement_to_json(const sv_agreement *agreement);
+
+/* What to_json wrote, its scores computed anew. False when the counts are none, or the value is no such object. */
+bool sv_agreement_from_json(const json_t *value, sv_agreement *out);
 
 /* Intersection over union of two rule lists as they stand in a result row (a list, a comma separated string, null); 1
  * when both are empty. */

@@ -78,10 +78,21 @@ static sv_status open_journal(sv_run *run, bool rows_stand, sv_error *err) {
     return s;
 }
 
+/* An adapter that was trained with a prompt of its own brings it. */
+static sv_status load_prompt(sv_run *run, sv_error *err) {
+    const char *adapter = sv_model_adapter_folder(run->model), *given = run->options.prompt_path;
+    char *own = adapter ? sv_path_join(adapter, "prompt.txt") : NULL;
+    if (adapter && !own) return sv_fail_memory(err, "path", strlen(adapter));
+    if (!given && own && sv_file_exists(own)) given = own;
+    sv_status s = sv_stage_prompt_load(sv_model_folder(run->model), given, &run->prompt, err);
+    free(own);
+    return s;
+}
+
 static sv_status prepare(const char *recording_path, sv_run *run, sv_error *err) {
     sv_status s;
     bool rows_stand = false;
-    if ((s = sv_stage_prompt_load(sv_model_folder(run->model), run->options.prompt_path, &run->prompt, err))) return s;
+    if ((s = load_prompt(run, err))) return s;
     if ((s = sv_method_load(sv_model_folder(run->model), &run->prompt, &run->options, &run->method, err))) return s;
     if ((s = sv_subject_open(recording_path, &run->options, &run->subject, err))) return s;
     if ((s = sv_make_dirs(run->folder, err))) return s; /* not before: what cannot be read leaves no empty folder */

@@ -13,9 +13,12 @@
 sv_status sv_checkpoint_save(const char *output, const sv_trainee *trainee, const sv_adamw *optimizer,
                              const json_t *loop, int64_t keep, sv_error *err);
 
-/* The newest checkpoint of the folder into trainee and optimizer, bit by bit; *loop: a new reference. Without one *loop
- * is NULL and nothing changes. SV_ERR_INPUT: a damaged one, or one of another run (parameters or shapes differ). */
+/* The newest checkpoint of the folder that is whole into trainee and optimizer, bit by bit; *loop: a new reference.
+ * Without any *loop is NULL and nothing changes. A newer one that is damaged (cut short, a bit turned: SHA-256 of all
+ * numbers and of the loop's state) is passed over: *passed_over then says which is taken and what was wrong, its status
+ * is SV_OK otherwise. Neither may be NULL. SV_ERR_INPUT: none can be read, or they are of another run (parameters or
+ * shapes differ). */
 sv_status sv_checkpoint_load(const char *output, sv_trainee *trainee, sv_adamw *optimizer, json_t **loop,
-                             sv_error *err);
+                             sv_error *passed_over, sv_error *err);
 
 #endif

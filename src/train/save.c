@@ -127,7 +127,14 @@ sv_status sv_save_model_files(const sv_trainee *t, const char *folder, sv_dtype 
     return s ? s : write_weights(t, folder, dtype, err);
 }
 
-sv_status sv_save_trained(const sv_trainee *t, const char *path, sv_error *err) {
+static sv_status write_prompt(const char *folder, const char *prompt, sv_error *err) {
+    char *path = sv_path_join(folder, "prompt.txt");
+    sv_status s = path ? sv_file_write(path, prompt, strlen(prompt), err) : sv_fail_memory(err, "path", 0);
+    free(path);
+    return s;
+}
+
+sv_status sv_save_trained(const sv_trainee *t, const char *path, const char *prompt, sv_error *err) {
     sv_folder_writer folder = {0};
     bool full = t->rank == 0;
     double n_bytes =
@@ -138,6 +145,7 @@ sv_status sv_save_trained(const sv_trainee *t, const char *path, sv_error *err) 
         s = full ? sv_save_model_files(t, folder.temporary, SV_F32, err)
                  : sv_save_adapter_files(t, folder.temporary, err);
     }
+    if (!s && prompt) s = write_prompt(folder.temporary, prompt, err);
     if (!s) s = sv_folder_writer_commit(&folder, err);
     sv_folder_writer_abort(&folder);
     return s;

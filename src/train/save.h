@@ -14,7 +14,8 @@ sv_status sv_save_adapter_files(const sv_trainee *trainee, const char *folder, s
 sv_status sv_save_model_files(const sv_trainee *trainee, const char *folder, sv_dtype dtype, sv_error *err);
 
 /* The one or the other (a model as F32) as a folder that appears whole or not at all; one of plain files is replaced.
+ * prompt: what it was trained with, as prompt.txt, which staging takes; NULL = not known: the base's, an adapter none.
  */
-sv_status sv_save_trained(const sv_trainee *trainee, const char *path, sv_error *err);
+sv_status sv_save_trained(const sv_trainee *trainee, const char *path, const char *prompt, sv_error *err);
 
 #endif

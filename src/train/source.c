@@ -59,6 +59,10 @@ void sv_source_close(sv_source *source) {
 
 int64_t sv_source_n(const sv_source *source) { return sv_source_order_n(source->order); }
 
+sv_status sv_source_find_system(sv_source *source, char **out, sv_error *err) {
+    return source->kind->find_system(source->self, out, err);
+}
+
 sv_status sv_source_get(sv_source *source, uint64_t i, sv_record *out, sv_error *err) {
     sv_source_place place;
     const int64_t *nights;

@@ -97,6 +97,10 @@ void sv_source_close(sv_source *source);
 /* Records of one pass, repetitions counted. */
 int64_t sv_source_n(const sv_source *source);
 
+/* The system prompt that all records have, in new memory (free); NULL when they have none or not the same. Reads the
+ * whole file of records: SV_ERR_INPUT names the line that is no record. */
+sv_status sv_source_find_system(sv_source *source, char **out, sv_error *err);
+
 /* Record i of an endless sequence of passes (i / n is the pass). Without `shuffle`: the order of the files, every pass
  * alike. With it: nights in an order drawn for each pass, `window` of them at a time, their runs mixed; JSONL: all
  * lines mixed. One thread at a time. *out: freed by sv_record_free, also after a failure. */

@@ -176,18 +176,53 @@ static sv_status read_record(const lines *s, const json_t *root, sv_record *out,
     return status ? status : read_answer(&last->parts[0], &out->facts, err);
 }
 
+static sv_status parse_line(const lines *s, size_t record, json_t **out, sv_error *err) {
+    size_t begin = s->begins[record];
+    return sv_json_parse((const char *)s->map.data + begin, line_length(s, begin), "record", out, err);
+}
+
 static sv_status get(void *self, const sv_source_place *place, sv_record *out, sv_error *err) {
     const lines *s = self;
-    size_t begin = s->begins[place->record];
     json_t *root = NULL;
-    sv_status status = sv_json_parse((const char *)s->map.data + begin, line_length(s, begin), "record", &root, err);
+    sv_status status = parse_line(s, (size_t)place->record, &root, err);
     if (!status) status = read_record(s, root, out, err);
     json_decref(root);
     if (status) sv_error_prefix(err, "%s: line %lld", s->path, (long long)s->numbers[place->record]);
     return status;
 }
 
-static const sv_source_kind kind_of_lines = {.get = get, .free = free_lines};
+/* Its system prompt is that in *common (NULL: it is the first one to be seen). */
+static sv_status compare_system(const lines *s, size_t record, char **common, bool *is_same, sv_error *err) {
+    json_t *root = NULL;
+    sv_chat chat = {0};
+    sv_status status = parse_line(s, record, &root, err);
+    if (!status) status = sv_chat_parse(json_object_get(root, "messages"), &chat, err);
+    if (!status) {
+        const sv_chat_message *m = &chat.messages[0];
+        const sv_chat_part *text = m->parts;
+        *is_same = strcmp(m->role, "system") == 0 && m->n_parts == 1 && !text->is_image &&
+                   strlen(text->text) == text->text_len && (!*common || strcmp(*common, text->text) == 0);
+        if (*is_same && !*common && !(*common = sv_strndup(text->text, text->text_len)))
+            status = sv_fail_memory(err, "prompt", text->text_len);
+    }
+    sv_chat_free(&chat);
+    json_decref(root);
+    return status ? sv_error_prefix(err, "%s: line %lld", s->path, (long long)s->numbers[record]) : SV_OK;
+}
+
+static sv_status find_system(void *self, char **out, sv_error *err) {
+    const lines *s = self;
+    sv_status status = SV_OK;
+    bool is_same = true;
+    *out = NULL;
+    for (size_t i = 0; i < s->n && is_same && !status; i++) status = compare_system(s, i, out, &is_same, err);
+    if (!status && is_same) return SV_OK;
+    free(*out);
+    *out = NULL;
+    return status;
+}
+
+static const sv_source_kind kind_of_lines = {.get = get, .find_system = find_system, .free = free_lines};
 
 sv_status sv_source_open_jsonl(const char *path, const char *image_root, const sv_source_options *options,
                                sv_source **out, sv_error *err) {

@@ -361,7 +361,14 @@ static sv_status get(void *self, const sv_source_place *place, sv_record *out, s
 
 /* ---- opening */
 
-static const sv_source_kind kind_of_nights = {.prepare = prepare, .get = get, .free = free_nights};
+static sv_status find_system(void *self, char **out, sv_error *err) {
+    const nights *s = self;
+    *out = sv_strndup(s->system, strlen(s->system));
+    return *out ? SV_OK : sv_fail_memory(err, "prompt", strlen(s->system));
+}
+
+static const sv_source_kind kind_of_nights = {
+    .prepare = prepare, .get = get, .find_system = find_system, .free = free_nights};
 
 /* What both kinds need; the caller then fills s->first. */
 static sv_status new_nights(const sv_source_options *options, int64_t n_nights, nights **out, sv_error *err) {

@@ -6,8 +6,6 @@
 
 #include "train/source.h"
 
-#define SV_N_CHOICES ((size_t)5) /* stages */
-
 typedef enum sv_target {
 #define SV_TARGET(name, text, loss, n, meaning) SV_TARGET_##name,
 #include "train/heads.def"

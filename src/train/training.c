@@ -26,6 +26,7 @@ typedef struct training {
     sv_schedule schedule;
     sv_source *source;
     sv_preparer preparer;
+    char *prompt;       /* of all records; NULL = first phase, or they differ */
     sv_prepared *micro; /* [accumulation] */
     size_t n_micro;
     int64_t n_done;
@@ -38,6 +39,10 @@ typedef struct training {
 static char *const text_targets[] = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
 static char *const vision_targets[] = {"q_proj",  "k_proj",    "v_proj", "o_proj", "gate_proj",
                                        "up_proj", "down_proj", "qkv",    "proj"};
+
+static void warn(const training *t, const char *message) {
+    if (t->options->warn) t->options->warn(t->options->context, message);
+}
 
 /* ---- opening */
 
@@ -173,6 +178,21 @@ static void forget_harmless(json_t *config) {
     for (size_t i = 0; i < SV_COUNT(keys); i++) json_object_del(config, keys[i]);
 }
 
+/* With `epochs` it follows from the number of records, which no key tells. */
+static json_t *plan_to_json(const training *t) {
+    return json_pack("{s:I,s:I}", "updates", (json_int_t)t->schedule.n_updates, "warm_up",
+                     (json_int_t)t->schedule.n_warm_up);
+}
+
+static sv_status compare_plans(const training *t, const json_t *there, sv_error *err) {
+    int64_t n = t->schedule.n_updates, n_there = sv_json_int(json_object_get(there, "plan"), "updates", n);
+    if (n == n_there) return SV_OK;
+    return sv_fail(err, SV_ERR_INPUT,
+                   "%s holds a run of %lld updates, its records now give %lld: have they changed? name another "
+                   "output_dir, or remove that folder",
+                   t->c->output_dir, (long long)n_there, (long long)n);
+}
+
 /* Writes down what the run is told, or compares with what it was told before. */
 static sv_status claim_folder(training *t, sv_error *err) {
     char *path = in_output(t, "run.json");
@@ -180,7 +200,8 @@ static sv_status claim_folder(training *t, sv_error *err) {
     const char *key;
     sv_status s = path && mine ? sv_make_dirs(t->c->output_dir, err) : sv_fail_memory(err, "run.json", 0);
     if (!s && !sv_file_exists(path)) {
-        s = sv_json_save(path, mine, err);
+        s = json_object_set_new(mine, "plan", plan_to_json(t)) ? sv_fail_memory(err, "run.json", 0)
+                                                               : sv_json_save(path, mine, err);
     } else if (!s && !(s = sv_json_load(path, &there, err))) {
         forget_harmless(mine);
         json_object_foreach(mine, key, value) {
@@ -189,6 +210,7 @@ static sv_status claim_folder(training *t, sv_error *err) {
                         "%s holds a run with another '%s'; name another output_dir, or remove that folder",
                         t->c->output_dir, key);
         }
+        if (!s) s = compare_plans(t, there, err);
     }
     json_decref(mine);
     json_decref(there);
@@ -218,10 +240,32 @@ static sv_status trim_log(training *t, sv_error *err) {
     return s;
 }
 
+/* With another prompt than its own a model says nothing: evaluation and what is saved take that of the records. */
+static sv_status claim_prompt(training *t, sv_error *err) {
+    char text[640];
+    if (t->options->kind == SV_RECORD_WPT) return SV_OK;
+    sv_status s = sv_source_find_system(t->source, &t->prompt, err);
+    if (s) return s;
+    if (!t->prompt) {
+        snprintf(text, sizeof text,
+                 "%.200s: its records do not have one and the same system prompt; nights are staged with that of "
+                 "%.200s/prompt.txt, which may not be theirs",
+                 t->c->train_file, t->trainee->network.folder);
+        warn(t, text);
+        return SV_OK;
+    }
+    char *path = in_output(t, "prompt.txt");
+    s = path ? sv_file_write(path, t->prompt, strlen(t->prompt), err) : sv_fail_memory(err, "path", 0);
+    free(path);
+    return s;
+}
+
 static sv_status resume(training *t, sv_error *err) {
     json_t *loop = NULL;
-    sv_status s = sv_checkpoint_load(t->c->output_dir, t->trainee, &t->optimizer, &loop, err);
+    sv_error passed_over;
+    sv_status s = sv_checkpoint_load(t->c->output_dir, t->trainee, &t->optimizer, &loop, &passed_over, err);
     if (s) return s;
+    if (passed_over.status) warn(t, passed_over.message);
     t->n_done = t->outcome->n_resumed = t->optimizer.n_updates;
     t->best_kappa = sv_json_real(loop, "best_kappa", NAN);
     json_decref(loop);
@@ -249,7 +293,7 @@ static sv_status save(training *t, sv_error *err) {
 
 static sv_status save_trained(training *t, const char *name, sv_error *err) {
     char *path = in_output(t, name);
-    sv_status s = path ? sv_save_trained(t->trainee, path, err) : sv_fail_memory(err, "path", 0);
+    sv_status s = path ? sv_save_trained(t->trainee, path, t->prompt, err) : sv_fail_memory(err, "path", 0);
     free(path);
     return s;
 }
@@ -369,17 +413,28 @@ static sv_status update(training *t, double *mean_loss, sv_error *err) {
     return s;
 }
 
+/* With the number of the last update: it is trimmed with it. */
+static json_t *score_line(const training *t, const sv_training_score *score) {
+    const sv_agreement *a = &score->pooled;
+    json_t *f1 = json_object();
+    for (int s = 0; s < SV_N_STAGES; s++) json_object_set_new(f1, sv_stage_name((sv_stage)s), real_or_null(a->f1[s]));
+    return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:I}", "step", (json_int_t)(t->n_done - 1), "kappa",
+                     real_or_null(score->kappa), "accuracy", real_or_null(score->accuracy), "kappa_pooled",
+                     real_or_null(a->kappa), "accuracy_pooled", real_or_null(a->accuracy), "f1_pooled", f1, "n_epochs",
+                     (json_int_t)a->n);
+}
+
 static sv_status evaluate(training *t, sv_training_news *news, sv_error *err) {
-    sv_training_score score = {NAN, NAN};
+    sv_training_score score = {.kappa = NAN, .accuracy = NAN};
     if (!t->options->evaluate || t->c->eval_nights.n == 0) return SV_OK;
-    sv_status s = t->options->evaluate(t->options->context, &t->trainee->network, t->c->output_dir, &score, err);
+    char *prompt = t->prompt ? in_output(t, "prompt.txt") : NULL;
+    sv_status s = t->prompt && !prompt ? sv_fail_memory(err, "path", 0)
+                                       : t->options->evaluate(t->options->context, &t->trainee->network, prompt,
+                                                              t->c->output_dir, &score, err);
+    free(prompt);
     if (s) return s;
     news->kappa = score.kappa;
-    /* the number of the last update: it is trimmed with it */
-    s = write_line(t,
-                   json_pack("{s:I,s:o,s:o}", "step", (json_int_t)(t->n_done - 1), "kappa", real_or_null(score.kappa),
-                             "accuracy", real_or_null(score.accuracy)),
-                   err);
+    s = write_line(t, score_line(t, &score), err);
     if (s || !isfinite(score.kappa) || score.kappa <= t->best_kappa) return s;
     t->best_kappa = score.kappa;
     return save_trained(t, "best", err);
@@ -432,6 +487,7 @@ static sv_status run(training *t, sv_error *err) {
     if (!s) s = open_source(t, err);
     if (!s) s = plan(t, err);
     if (!s) s = claim_folder(t, err);
+    if (!s) s = claim_prompt(t, err);
     if (!s) s = resume(t, err);
     if (s) return s;
     t->outcome->was_complete = is_complete(t);
@@ -448,6 +504,7 @@ sv_status sv_training_run(const sv_training_options *options, sv_training_outcom
     if (t.log) fclose(t.log);
     free(t.log_path);
     sv_source_close(t.source);
+    free(t.prompt);
     sv_adamw_free(&t.optimizer);
     sv_pass_free(t.pass);
     sv_heads_free(t.heads);

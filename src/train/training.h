@@ -1,16 +1,23 @@
 /*
  * training.h - a whole run: records in, updates, checkpoints, a log, what was trained out.
  *
- * OUTPUT/run.json        what the run was told
- * OUTPUT/log.jsonl       an object for each update: step, loss, grad_norm, lr, tokens; for each evaluation: step,
- * kappa, accuracy OUTPUT/checkpoint-N    the state after N updates (checkpoint.h) OUTPUT/best            what was
- * trained, at its best kappa OUTPUT/final           what was trained, at the end: a PEFT adapter or a model folder
+ * OUTPUT/run.json      what the run was told; plan: its updates, and those of them in which the rate rises
+ * OUTPUT/log.jsonl     an object for each update: step, loss, grad_norm, lr, tokens;
+ *                      for each evaluation: step, kappa, accuracy (means over the nights), kappa_pooled,
+ *                      accuracy_pooled, f1_pooled by stage, n_epochs (of all epochs together)
+ * OUTPUT/prompt.txt    sft: the system prompt of all records, with which nights are staged; best and final carry it,
+ *                      too. Not there when records differ: the model's own is taken, and a warning says so
+ * OUTPUT/checkpoint-N  the state after N updates (checkpoint.h)
+ * OUTPUT/best          what was trained, at its best kappa (the mean over the nights)
+ * OUTPUT/final         what was trained, at the end: a PEFT adapter or a model folder
  *
- * A run that was stopped in any way goes on from its newest checkpoint and gives the very numbers of one that was not.
+ * A run that was stopped in any way goes on from its newest whole checkpoint and gives the very numbers of one that was
+ * not.
  */
 #ifndef SV_TRAIN_TRAINING_H
 #define SV_TRAIN_TRAINING_H
 
+#include "sleep/agreement.h"
 #include "train/config.h"
 #include "train/pass.h"
 #include "train/source.h"
@@ -21,9 +28,10 @@ typedef struct sv_training_news {
     double kappa;               /* of the last evaluation; NaN = none yet */
 } sv_training_news;
 
-/* How well the network stages nights: means over them; NaN = not defined. */
+/* How well the network stages nights; NaN = not defined. */
 typedef struct sv_training_score {
-    double kappa, accuracy;
+    double kappa, accuracy; /* means over the nights */
+    sv_agreement pooled;    /* of the epochs of all nights; an answer that cannot be read counts as wrong */
 } sv_training_score;
 
 typedef struct sv_training_options {
@@ -31,9 +39,11 @@ typedef struct sv_training_options {
     sv_record_kind kind;           /* WPT, or FINE for both kinds of answers */
     int n_threads;                 /* 0 = one per usable core; the numbers do not depend on it */
     void (*news)(void *context, const sv_training_news *news); /* after each update; NULL = none */
-    /* Of the network as it is now; NULL, or config without eval_nights: none is computed. */
-    sv_status (*evaluate)(void *context, const sv_model *network, const char *output, sv_training_score *score,
-                          sv_error *err);
+    void (*warn)(void *context, const char *message); /* what should be known, the run goes on; NULL = not said */
+    /* Of the network as it is now, with that system prompt (a file; NULL = the model's own); NULL, or config without
+     * eval_nights: none is computed. */
+    sv_status (*evaluate)(void *context, const sv_model *network, const char *prompt_path, const char *output,
+                          sv_training_score *score, sv_error *err);
     bool (*cancelled)(void); /* NULL = never; true: a checkpoint is written, then SV_ERR_CANCELLED */
     void *context;
 } sv_training_options;

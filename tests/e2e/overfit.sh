@@ -14,9 +14,6 @@ night=(--seed 77 --hours 1.6834 --rate 100) # 202 epochs: the first and the last
 "$SLEEPVLM" dataset sft nights -o records --split 1 --track coarse --stage-first -q
 "$SLEEPVLM" bench --make-model tiny -o tiny --dtype f32 --seed 0 >/dev/null 2>&1
 sed -i 's/"max_pixels": [0-9]*/"max_pixels": 25088/; s/"min_pixels": [0-9]*/"min_pixels": 784/' tiny/preprocessor_config.json
-python3 -c 'import json; r = json.loads(open("records/sft_train.jsonl").readline())["messages"][0]["content"]
-open("tiny/prompt.txt", "w").write(r if isinstance(r, str) else r[0]["text"])'
-
 cat >run.yaml <<'END'
 full: true
 simulate_nights: 1

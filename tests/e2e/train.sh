@@ -117,11 +117,39 @@ cmp "$work/whole/log.jsonl" "$work/int/log.jsonl" || fail "the losses after Ctrl
 
 echo "-- evaluation on a night, and done is done"
 "$SOURCE/tests/support/demo-night" --hours 0.1 --seed 7 "$work/night.edf" >/dev/null
-sv train sft -q "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 --eval-nights "$work/night.edf" --json >"$work/json"
-grep -q '"kappa":.*"accuracy":' "$work/eval/log.jsonl" || fail "no kappa in the log"
+"$SOURCE/tests/support/demo-night" --hours 0.1 --seed 8 "$work/night2.edf" >/dev/null
+nights=(--eval-nights "$work/night.edf,$work/night2.edf")
+sv train sft -q "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 "${nights[@]}" --json >"$work/json"
+grep -q '"kappa":.*"accuracy":.*"kappa_pooled":.*"f1_pooled":{"W":.*"n_epochs":24}' "$work/eval/log.jsonl" ||
+  fail "no kappa of both nights in the log: $(tail -n 1 "$work/eval/log.jsonl")"
 grep -q '"updates":2' "$work/json" || fail "the summary: $(cat "$work/json")"
-sv train sft "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 --eval-nights "$work/night.edf" 2>"$work/err"
+sv train sft "$work/run.yaml" --output-dir "$work/eval" --max-steps 2 "${nights[@]}" 2>"$work/err"
 grep -q 'already done' "$work/err" || fail "a finished run was done again"
+
+echo "-- nights are staged with the records' prompt, not the base's; the adapter brings it along, and so does what is merged"
+said() { grep -A 6 '"prompt": {' "$1/summary.json" | grep -q "\"sha256\": \"$(sha256sum <"$2" | cut -d' ' -f1)\""; }
+printf 'Stage the target epoch.' >"$work/records-prompt"
+cmp -s "$work/records-prompt" "$work/tiny/prompt.txt" && fail "the base has the records' prompt: nothing would be tested"
+said "$work/eval/evaluation/night" "$work/records-prompt" || fail "evaluation: $(cat "$work/eval/evaluation/night/summary.json")"
+cmp "$work/records-prompt" "$work/eval/final/prompt.txt" || fail "the adapter has another prompt"
+sv stage -q -m "$work/tiny" --adapter "$work/eval/final" -o "$work/staged" "$work/night.edf" 2>/dev/null
+said "$work/staged" "$work/records-prompt" || fail "stage with the adapter"
+sv stage -q -m "$work/tiny" -o "$work/staged-base" "$work/night.edf" 2>/dev/null
+said "$work/staged-base" "$work/tiny/prompt.txt" || fail "stage without it"
+sv merge "$work/tiny" "$work/eval/final" -o "$work/merged-tiny" -q
+cmp "$work/records-prompt" "$work/merged-tiny/prompt.txt" || fail "the merged model has another prompt"
+sv simulate -o "$work/nights" --nights 3 --seed 20 --hours 0.1 --rate 100 -q
+printf 'Of these records.' >"$work/own-prompt"
+sv dataset sft "$work/nights" -o "$work/sft" --split 1 --track coarse --stage-first --prompt-coarse "$work/own-prompt" -q
+own=(--model-path "$work/tiny" --train-file "$work/sft/sft_train.jsonl" --full true --max-steps 1 --per-device-train-batch-size 2)
+sv train sft -q "${own[@]}" --output-dir "$work/own" --eval-nights "$work/night.edf" 2>"$work/err"
+[[ ! -s $work/err ]] || fail "a warning without need: $(cat "$work/err")"
+cmp "$work/own-prompt" "$work/own/final/prompt.txt" || fail "the full model has another prompt"
+said "$work/own/evaluation/night" "$work/own-prompt" || fail "evaluation of the full model"
+sed -i '2s/Of these records\./Of another kind./' "$work/sft/sft_train.jsonl"
+sv train sft -q "${own[@]}" --output-dir "$work/mixed" 2>"$work/err"
+grep -q "sft_train.jsonl: its records do not have one and the same system prompt.*tiny/prompt.txt" "$work/err" || fail "mixed: $(cat "$work/err")"
+cmp "$work/tiny/prompt.txt" "$work/mixed/final/prompt.txt" || fail "records of several prompts change the model's own"
 
 echo "-- first phase"
 sv train wpt -q "$work/run.yaml" --output-dir "$work/wpt" --max-steps 2
@@ -138,6 +166,21 @@ sv train wpt -q --model-path "$work/tiny" --full true --simulate-nights 1 --simu
 sv generate -m "$work/seen/final" --messages - --max-tokens 3 <<<'[{"role": "user", "content": "wake"}]' >"$work/after"
 sv generate -m "$work/tiny" --messages - --max-tokens 3 <<<'[{"role": "user", "content": "wake"}]' >"$work/before"
 cmp "$work/before" "$work/after" || fail "the text tower was changed"
+
+echo "-- a run by epochs writes down how many updates that are; records that changed are noticed"
+sv dataset wpt "$work/nights" -o "$work/data" -q
+by_epochs=("$work/run.yaml" --simulate-nights 0 --train-file "$work/data/wpt_train.jsonl" --output-dir "$work/epochs" --max-steps 0
+  --epochs 0.5 --warmup-ratio 0.4 --heads columns.bands,columns.mav)
+n=$(wc -l <"$work/data/wpt_train.jsonl")
+sv train wpt -q "${by_epochs[@]}"
+grep -A 2 '"plan"' "$work/epochs/run.json" | tr -d ' \n' | grep -q "\"updates\":$(((n + 7) / 8)),\"warm_up\":[1-9]" ||
+  fail "the plan of $n records: $(cat "$work/epochs/run.json")"
+[[ $(wc -l <"$work/epochs/log.jsonl") == $(((n + 7) / 8)) ]] || fail "not as many updates as planned"
+sv train wpt "${by_epochs[@]}" 2>&1 | grep -q 'already done' || fail "the run by epochs does not know itself"
+for k in 1 2 3 4 5 6 7 8; do head -n 1 "$work/data/wpt_train.jsonl"; done >"$work/more"
+cat "$work/more" >>"$work/data/wpt_train.jsonl"
+code=0; sv train wpt -q "${by_epochs[@]}" 2>"$work/err" || code=$?
+((code == 1)) && grep -q 'have they changed' "$work/err" || fail "more records were not noticed ($code)"
 
 echo "-- what is wrong is said, and where"
 expect() { # PATTERN ARGUMENT...
@@ -160,5 +203,9 @@ expect "'precision' must be f32 or bf16, found 'f16'" "$work/run.yaml" --output-
 expect "nothing would be learnt" --model-path "$work/tiny" --simulate-nights 1 --answer-weight 0 --output-dir "$work/none"
 head -c 3000 "$work/whole/checkpoint-12/state.safetensors" >"$work/short" && cp -r "$work/whole" "$work/torn"
 cp "$work/short" "$work/torn/checkpoint-12/state.safetensors"
-expect "checkpoint-12" "$work/run.yaml" --output-dir "$work/torn"
+sv train sft -q "$work/run.yaml" --output-dir "$work/torn" 2>"$work/err"
+grep -q 'warning: going on from checkpoint-9' "$work/err" || fail "a torn checkpoint: $(cat "$work/err")"
+cmp "$work/whole/log.jsonl" "$work/torn/log.jsonl" || fail "the losses after the torn checkpoint differ"
+for n in 9 12; do printf x | dd of="$work/torn/checkpoint-$n/state.safetensors" bs=1 seek=9000 conv=notrunc status=none; done
+expect "remove them all to begin anew" "$work/run.yaml" --output-dir "$work/torn"
 echo "all good"

@@ -436,11 +436,11 @@ static void saved_adapters(void **state) {
         snprintf(relative, sizeof relative, TRAINING "%s/adapter", names[i]);
         snprintf(start, sizeof start, "%s", shared_path(relative));
         ASSERT_OK(sv_trainee_new(m.model, &(sv_trainee_options){.adapter_folder = start}, &t, &err), err);
-        ASSERT_OK(sv_save_trained(t, in_folder("adapter"), &err), err);
+        ASSERT_OK(sv_save_trained(t, in_folder("adapter"), NULL, &err), err);
         snprintf(relative, sizeof relative, TRAINING "%s/adapter/adapter_model.safetensors", names[i]);
         expect_same_file(in_folder("adapter/adapter_model.safetensors"), shared_path(relative));
         change(&m, t);
-        ASSERT_OK(sv_save_trained(t, in_folder("adapter"), &err), err);
+        ASSERT_OK(sv_save_trained(t, in_folder("adapter"), NULL, &err), err);
         const sv_model_options with = {.adapter = in_folder("adapter")};
         ASSERT_OK(sv_model_load(shared_path(MODEL), &with, &loaded, &err), err);
         assert_same_logits(&m, &t->network, loaded);
@@ -460,7 +460,7 @@ static void saved_models(void **state) {
     open_material(&m);
     ASSERT_OK(sv_trainee_new(m.model, &(sv_trainee_options){.full = true}, &t, &err), err);
     change(&m, t);
-    ASSERT_OK(sv_save_trained(t, in_folder("model"), &err), err);
+    ASSERT_OK(sv_save_trained(t, in_folder("model"), NULL, &err), err);
     ASSERT_OK(sv_model_load(in_folder("model"), NULL, &loaded, &err), err);
     assert_same_logits(&m, &t->network, loaded);
     ASSERT_OK(sv_trainee_new(loaded, &(sv_trainee_options){.full = true}, &again, &err), err);

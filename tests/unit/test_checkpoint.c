@@ -84,9 +84,11 @@ static sv_status save(const char *output, const state *s, int64_t keep, sv_error
     return status;
 }
 
+static sv_error passed_over; /* by the last load */
+
 static sv_status load(const char *output, state *s, sv_error *err) {
     json_t *loop = NULL;
-    sv_status status = sv_checkpoint_load(output, s->t, &s->o, &loop, err);
+    sv_status status = sv_checkpoint_load(output, s->t, &s->o, &loop, &passed_over, err);
     if (!status) {
         json_t *expected = json_pack("{s:f,s:[I,n]}", "best_kappa", 0.625, "seeds", (json_int_t)INT64_MAX);
         assert_true(json_equal(loop, expected));
@@ -137,8 +139,9 @@ static void no_checkpoint_is_a_beginning(void **unused) {
     state a = begin(&lora), b = begin(&lora);
     json_t *loop;
     sv_error err;
-    ASSERT_OK(sv_checkpoint_load(in_folder("nowhere"), a.t, &a.o, &loop, &err), err);
+    ASSERT_OK(sv_checkpoint_load(in_folder("nowhere"), a.t, &a.o, &loop, &passed_over, &err), err);
     assert_null(loop);
+    assert_int_equal(passed_over.status, SV_OK);
     assert_true(is_same(&a, &b));
     end(&a);
     end(&b);
@@ -228,6 +231,100 @@ static void damaged_files_are_refused(void **unused) {
     end(&a);
 }
 
+/* `state` is the expected one; a copy of the folder's checkpoint-2 is damaged by flipping a bit of the byte at `at`. */
+static void expect_passed_over(const char *output, const char *file, const char *bytes, size_t len, size_t at,
+                               const state *expected) {
+    state b = begin(&lora);
+    char *turned = malloc(len);
+    sv_error err;
+    memcpy(turned, bytes, len);
+    turned[at] ^= 1;
+    ASSERT_OK(sv_file_write(file, turned, len, &err), err);
+    ASSERT_OK(load(output, &b, &err), err);
+    if (passed_over.status != SV_ERR_INPUT) fail_msg("byte %zu of %s was not noticed", at, file);
+    assert_non_null(strstr(passed_over.message, "going on from checkpoint-1"));
+    assert_non_null(strstr(passed_over.message, "checkpoint-2"));
+    assert_true(is_same(&b, expected));
+    ASSERT_OK(sv_file_write(file, bytes, len, &err), err);
+    free(turned);
+    end(&b);
+}
+
+/* One turned bit: of a number, of a moment, of the names before them, of anything that counts in state.json; and a file
+ * that is cut short. The checkpoint before is taken. */
+static void the_one_before_is_taken(void **unused) {
+    (void)unused;
+    state a = begin(&lora), b = begin(&lora);
+    const char *output = in_folder("turned");
+    const char *const names[] = {in_folder("turned/checkpoint-2/state.safetensors"),
+                                 in_folder("turned/checkpoint-2/state.json")};
+    sv_error err;
+    step(&a, 1e-3);
+    ASSERT_OK(save(output, &a, 0, &err), err);
+    ASSERT_OK(load(output, &b, &err), err);
+    step(&a, 1e-3);
+    ASSERT_OK(save(output, &a, 0, &err), err);
+    for (int k = 0; k < 2; k++) {
+        char *bytes;
+        size_t len;
+        ASSERT_OK(sv_file_read(names[k], SIZE_MAX, &bytes, &len, &err), err);
+        for (size_t i = 0; i < (k ? len : 24); i++) {
+            size_t at = k ? i : (i * len + len / 2) / 24;
+            if (bytes[at] == ' ' || bytes[at] == '\n') continue; /* between members: another white space, or no JSON */
+            expect_passed_over(output, names[k], bytes, len, at, &b);
+        }
+        free(bytes);
+    }
+    ASSERT_OK(load(output, &b, &err), err);
+    assert_int_equal(passed_over.status, SV_OK);
+    assert_true(is_same(&a, &b));
+    end(&a);
+    end(&b);
+}
+
+/* A damaged one that is newer is not counted among those to keep: the only whole one would go for it. */
+static void a_damaged_one_keeps_no_place(void **unused) {
+    (void)unused;
+    state a = begin(&lora), b = begin(&lora);
+    const char *output = in_folder("place");
+    sv_error err;
+    for (int i = 0; i < 3; i++) {
+        step(&a, 1e-3);
+        ASSERT_OK(save(output, &a, 0, &err), err);
+    }
+    ASSERT_OK(sv_file_write(in_folder("place/checkpoint-3/state.safetensors"), "x", 1, &err), err);
+    ASSERT_OK(load(output, &b, &err), err);
+    assert_int_equal(b.o.n_updates, 2);
+    ASSERT_OK(save(output, &b, 1, &err), err);
+    assert_false(sv_file_exists(in_folder("place/checkpoint-1")));
+    ASSERT_OK(load(output, &a, &err), err);
+    assert_int_equal(passed_over.status, SV_ERR_INPUT);
+    assert_true(is_same(&a, &b));
+    ASSERT_OK(sv_file_write(in_folder("place/checkpoint-2/state.json"), "{}", 2, &err), err);
+    expect_refused(output, &lora, "checkpoint-3");
+    end(&a);
+    end(&b);
+}
+
+/* Those of earlier versions have none. */
+static void without_checksum_it_is_read(void **unused) {
+    (void)unused;
+    state a = begin(&lora), b = begin(&lora);
+    const char *output = in_folder("earlier"), *path = in_folder("earlier/checkpoint-1/state.json");
+    json_t *json;
+    sv_error err;
+    step(&a, 1e-3);
+    ASSERT_OK(save(output, &a, 0, &err), err);
+    ASSERT_OK(sv_json_load(path, &json, &err), err);
+    assert_int_equal(json_object_del(json, "sha256"), 0);
+    ASSERT_OK(sv_json_save(path, json, &err), err);
+    ASSERT_OK(load(output, &b, &err), err);
+    assert_true(is_same(&a, &b));
+    json_decref(json);
+    end(&a);
+    end(&b);
+}
+
 /* A disk that is full after n bytes of a file. */
 static void limit_files(rlim_t n) {
     struct rlimit limit;
@@ -255,7 +352,7 @@ static void a_full_disk_leaves_the_old_one(void **unused) {
     assert_true(is_same(&b, &at_first));
     ASSERT_OK(sv_file_write(in_folder("plain"), "x", 1, &err), err);
     assert_int_equal(save(in_folder("plain"), &a, 1, &err), SV_ERR_OUTPUT);
-    assert_int_equal(sv_save_trained(a.t, in_folder("plain/final"), &err), SV_ERR_OUTPUT);
+    assert_int_equal(sv_save_trained(a.t, in_folder("plain/final"), NULL, &err), SV_ERR_OUTPUT);
     end(&a);
     end(&b);
     end(&at_first);
@@ -296,7 +393,7 @@ static void settings_by_module_stay(void **unused) {
     sv_error err;
     const char *config = in_folder("patterns/adapter_config.json");
     json_t *settings;
-    ASSERT_OK(sv_save_trained(a.t, in_folder("patterns"), &err), err);
+    ASSERT_OK(sv_save_trained(a.t, in_folder("patterns"), NULL, &err), err);
     ASSERT_OK(sv_json_load(config, &settings, &err), err);
     assert_int_equal(sv_json_int(settings, "lora_alpha", 0), 6);
     assert_true(json_is_integer(json_object_get(settings, "lora_alpha")));
@@ -304,7 +401,7 @@ static void settings_by_module_stay(void **unused) {
     ASSERT_OK(sv_json_save(config, settings, &err), err);
     const sv_trainee_options on = {.adapter_folder = in_folder("patterns"), .dropout = 0.25};
     state b = begin(&on);
-    ASSERT_OK(sv_save_trained(b.t, in_folder("again"), &err), err);
+    ASSERT_OK(sv_save_trained(b.t, in_folder("again"), NULL, &err), err);
     sv_adapter *x, *y;
     ASSERT_OK(sv_adapter_open(in_folder("patterns"), &x, &err), err);
     ASSERT_OK(sv_adapter_open(in_folder("again"), &y, &err), err);
@@ -329,8 +426,8 @@ static void a_model_is_read_back(void **unused) {
     state a = begin(&full);
     sv_error err;
     step(&a, 1e-3);
-    ASSERT_OK(sv_save_trained(a.t, in_folder("model"), &err), err);
-    ASSERT_OK(sv_save_trained(a.t, in_folder("model"), &err), err);
+    ASSERT_OK(sv_save_trained(a.t, in_folder("model"), NULL, &err), err);
+    ASSERT_OK(sv_save_trained(a.t, in_folder("model"), NULL, &err), err);
     assert_true(base->config.text.tied_embeddings);
     sv_tensor_file *file, *half;
     ASSERT_OK(sv_tensor_folder_open(in_folder("model"), &file, &err), err);
@@ -374,17 +471,24 @@ static void a_packed_base_takes_adapters_alone(void **unused) {
     assert_int_equal(sv_trainee_new(packed, &some, &t, &err), SV_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.message, "four bits"));
     ASSERT_OK(sv_trainee_new(packed, &lora, &t, &err), err);
-    ASSERT_OK(sv_save_trained(t, in_folder("on-packed"), &err), err);
+    ASSERT_OK(sv_save_trained(t, in_folder("on-packed"), NULL, &err), err);
     sv_trainee_free(t);
     sv_model_free(packed);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(state_comes_back),          cmocka_unit_test(no_checkpoint_is_a_beginning),
-        cmocka_unit_test(the_newest_stay),           cmocka_unit_test(another_run_is_refused),
-        cmocka_unit_test(damaged_files_are_refused), cmocka_unit_test(a_full_disk_leaves_the_old_one),
-        cmocka_unit_test(killed_at_any_moment),      cmocka_unit_test(settings_by_module_stay),
-        cmocka_unit_test(a_model_is_read_back),      cmocka_unit_test(a_packed_base_takes_adapters_alone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(state_comes_back),
+                                       cmocka_unit_test(no_checkpoint_is_a_beginning),
+                                       cmocka_unit_test(the_newest_stay),
+                                       cmocka_unit_test(another_run_is_refused),
+                                       cmocka_unit_test(damaged_files_are_refused),
+                                       cmocka_unit_test(the_one_before_is_taken),
+                                       cmocka_unit_test(a_damaged_one_keeps_no_place),
+                                       cmocka_unit_test(without_checksum_it_is_read),
+                                       cmocka_unit_test(a_full_disk_leaves_the_old_one),
+                                       cmocka_unit_test(killed_at_any_moment),
+                                       cmocka_unit_test(settings_by_module_stay),
+                                       cmocka_unit_test(a_model_is_read_back),
+                                       cmocka_unit_test(a_packed_base_takes_adapters_alone)};
     return cmocka_run_group_tests(tests, make_base, remove_base);
 }

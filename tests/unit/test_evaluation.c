@@ -234,12 +234,47 @@ static int remove_scratch(void **state) {
     return rmdir(scratch);
 }
 
+/* Two nights of which one lacks stages: their counts together are the scores of one night that has both, by way of
+ * JSON, and not the mean. */
+static void nights_are_pooled(void **state) {
+    (void)state;
+    static const signed char truth[] = {0, 0, 1, 2, 2, 3, 4, 2, 2, 2, -1, 2, 0, 0};
+    static const signed char said[] = {0, 1, 1, 2, 3, 3, 4, -1, 2, 2, 2, 0, 0, 0};
+    enum { N = sizeof truth, FIRST = 6 };
+    sv_agreement both, a, b, read, sum = {0};
+    sv_agreement_compute(truth, said, N, SV_UNPARSED_IS_ERROR, &both);
+    sv_agreement_compute(truth, said, FIRST, SV_UNPARSED_IS_ERROR, &a);
+    sv_agreement_compute(truth + FIRST, said + FIRST, N - FIRST, SV_UNPARSED_IS_ERROR, &b);
+    const sv_agreement *nights[] = {&a, &b};
+    for (int i = 0; i < 2; i++) {
+        json_t *json = sv_agreement_to_json(nights[i]);
+        assert_true(sv_agreement_from_json(json, &read));
+        assert_memory_equal(&read, nights[i], sizeof read);
+        sv_agreement_pool(&sum, &read);
+        json_decref(json);
+    }
+    assert_memory_equal(&sum, &both, sizeof sum);
+    assert_true(fabs(sum.kappa - (a.kappa + b.kappa) / 2) > 0.01);
+    static const char *const no_agreement[] = {
+        "{}", "[]", "{\"n_left_out\":0,\"n_unparsed\":0,\"confusion\":[[1,0,0,0,0,0]]}",
+        "{\"n_left_out\":0,\"n_unparsed\":0,\"confusion\":[[0,0,0,0,0,-1],[0,0,0,0,0,0],[0,0,0,0,0,0],[0,0,0,0,0,0],"
+        "[0,0,0,0,0,0]]}",
+        "{\"n_left_out\":0,\"n_unparsed\":0,\"confusion\":[[0,0,0,0,0,1.5],[0,0,0,0,0,0],[0,0,0,0,0,0],[0,0,0,0,0,0],"
+        "[0,0,0,0,0,0]]}"};
+    for (size_t i = 0; i < SV_COUNT(no_agreement); i++) {
+        json_t *json = json_loads(no_agreement[i], 0, NULL);
+        assert_non_null(json);
+        assert_false(sv_agreement_from_json(json, &read));
+        json_decref(json);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(evaluation_of_files),      cmocka_unit_test(broken_rows_are_named),
-        cmocka_unit_test(rows_are_understood),      cmocka_unit_test(a_temperature_is_taken_back),
-        cmocka_unit_test(unparsed_counts_as_error), cmocka_unit_test(calibration_by_hand),
-        cmocka_unit_test(statistics_beyond_yasa),
+        cmocka_unit_test(nights_are_pooled),           cmocka_unit_test(evaluation_of_files),
+        cmocka_unit_test(broken_rows_are_named),       cmocka_unit_test(rows_are_understood),
+        cmocka_unit_test(a_temperature_is_taken_back), cmocka_unit_test(unparsed_counts_as_error),
+        cmocka_unit_test(calibration_by_hand),         cmocka_unit_test(statistics_beyond_yasa),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "simulate/sim_folder.h"
 #include "train/dataset.h"
+#include "train/dataset_record.h"
 #include "train/source.h"
 #include "train/source_order.h"
 
@@ -365,6 +366,52 @@ static void stopped_and_asked_again(void **state) {
     sv_source_close(s);
 }
 
+/* The system prompt of a file's records: the one they share, or none. */
+static void expect_system(const char *const *systems, size_t n, const char *expected) {
+    sv_strbuf text = {0};
+    sv_source *s;
+    sv_error err;
+    char *system;
+    const sv_source_options options = {.no_pictures = true};
+    for (size_t i = 0; i < n; i++) {
+        sv_strbuf_puts(&text, "{\"messages\": [");
+        if (systems[i]) sv_strbuf_printf(&text, "{\"role\": \"system\", \"content\": \"%s\"},", systems[i]);
+        sv_strbuf_puts(&text,
+                       "{\"role\": \"user\", \"content\": \"x\"}, {\"role\": \"assistant\", \"content\": \"y\"}]}\n");
+    }
+    ASSERT_OK(sv_file_write(in_folder("system.jsonl"), text.data, text.len, &err), err);
+    ASSERT_OK(sv_source_open_jsonl(in_folder("system.jsonl"), folder, &options, &s, &err), err);
+    ASSERT_OK(sv_source_find_system(s, &system, &err), err);
+    if (expected)
+        assert_string_equal(system, expected);
+    else
+        assert_null(system);
+    free(system);
+    sv_source_close(s);
+    sv_strbuf_free(&text);
+}
+
+static void the_prompt_that_records_share(void **state) {
+    (void)state;
+    expect_system((const char *const[]){"a \\u00fc", "a \\u00fc"}, 2, "a \xc3\xbc");
+    expect_system((const char *const[]){"a", "a", "b"}, 3, NULL);
+    expect_system((const char *const[]){"a", NULL}, 2, NULL);
+    expect_system((const char *const[]){NULL}, 1, NULL);
+    expect_system((const char *const[]){"a\\u0000b"}, 1, NULL);
+    const sv_source_options ours = {.kind = SV_RECORD_COARSE}, given = {.kind = SV_RECORD_FINE, .system = "Given."};
+    const char *const expected[] = {sv_dataset_prompt(SV_RECORD_COARSE), "Given."};
+    for (int i = 0; i < 2; i++) {
+        sv_source *s;
+        sv_error err;
+        char *system;
+        ASSERT_OK(sv_source_open_simulated(&range, i ? &given : &ours, &s, &err), err);
+        ASSERT_OK(sv_source_find_system(s, &system, &err), err);
+        assert_string_equal(system, expected[i]);
+        free(system);
+        sv_source_close(s);
+    }
+}
+
 static void bad_files_are_named(void **state) {
     (void)state;
     static const struct {
@@ -407,6 +454,6 @@ int main(void) {
         cmocka_unit_test(windows_are_repeated),     cmocka_unit_test(from_disk_as_from_memory),
         cmocka_unit_test(simulated_records_repeat), cmocka_unit_test(keys_of_pictures),
         cmocka_unit_test(channels_and_gains_vary),  cmocka_unit_test(stopped_and_asked_again),
-        cmocka_unit_test(bad_files_are_named)};
+        cmocka_unit_test(bad_files_are_named),      cmocka_unit_test(the_prompt_that_records_share)};
     return cmocka_run_group_tests(tests, make_nights, remove_nights);
 }

@@ -116,8 +116,10 @@ static void the_page_tells_what_to_notice(void **state) {
     char *page = page_of(
         "{\"step\":0,\"loss\":4,\"grad_norm\":3,\"lr\":0}\n{\"step\":1,\"loss\":1,\"grad_norm\":0.5,\"lr\":1e-3}\n"
         "{\"step\":1,\"kappa\":0.8125,\"accuracy\":0.9}\n{\"step\":2,\"loss\":2,\"grad_norm\":2,\"lr\":1e-4}\n"
-        "{\"step\":2,\"kappa\":0.5,\"accuracy\":0.7}\n{\"step\":3,\"loss\":2,\"gra",
-        "{\"max_steps\":9,\"max_grad_norm\":1.0,\"model_path\":\"/a/<img src=x>\",\"full\":true}");
+        "{\"step\":2,\"kappa\":0.5,\"accuracy\":0.7,\"kappa_pooled\":0.625,\"f1_pooled\":{\"W\":0.25,\"N3\":0.75,\"R\":"
+        "null}}"
+        "\n{\"step\":3,\"loss\":2,\"gra",
+        "{\"max_steps\":0,\"plan\":{\"updates\":9},\"max_grad_norm\":1.0,\"model_path\":\"/a/<img src=x>\",\"full\":true}");
     static const char *const expected[] = {"<h1>&lt;b&gt;run</h1>",
                                            "all weights of &lt;img src=x&gt;",
                                            "last line of the log is not whole",
@@ -127,7 +129,9 @@ static void the_page_tells_what_to_notice(void **state) {
                                            "<title>1: 0.8125</title>",
                                            "Clipped to 1 (dashed) in 67 % of the updates",
                                            "class=\"limit\"",
-                                           "<tr class=\"best\"><td>1</td><td>0.8125</td><td>0.9</td></tr>",
+                                           "<th>kappa of all epochs</th><th>F1 W</th><th>F1 N1</th>",
+                                           "<tr class=\"best\"><td>1</td><td>0.8125</td><td>0.9</td><td>",
+                                           "<td>0.5</td><td>0.7</td><td>0.625</td><td>0.25</td><td>",
                                            "</html>"};
     for (size_t i = 0; i < SV_COUNT(expected); i++) {
         if (!strstr(page, expected[i])) fail_msg("the page lacks '%s'", expected[i]);
