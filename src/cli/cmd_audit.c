@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/print_warnings.h"
+#include "cli/subject_options.h"
 #include "sleep/stages.h"
 #include "stage/answer.h"
 #include "stage/description.h"
@@ -21,8 +22,7 @@
 
 typedef struct arguments {
     const char *result, *recording, *output;
-    const char **channels; /* [n_channels] */
-    size_t n_channels, channels_capacity;
+    const char *channels[SV_N_ROLES]; /* options.channels */
     bool json, quiet;
     int n_threads;
     sv_stage_options options;
@@ -258,50 +258,37 @@ static int audit(const arguments *a) {
 static int take_option(arguments *a, int letter, const char *value) {
     switch (letter) {
         case 'o': a->output = value; return 0;
-        case 'c':
-            if (!sv_grow(&a->channels, a->n_channels, &a->channels_capacity, sizeof *a->channels)) {
-                return sv_exit_code(SV_ERR_MEMORY);
-            }
-            a->channels[a->n_channels++] = value;
-            return 0;
-        case 'M': a->options.montage_path = value; return 0;
-        case 'n': a->options.mains = value; return 0;
-        case 'a': a->options.anti_alias = true; return 0;
         case 't': return sv_cli_parse_threads(&sv_cmd_audit, value, &a->n_threads);
         case 'j': a->json = true; return 0;
         case 'q': a->quiet = true; return 0;
-        default: return sv_cli_usage(&sv_cmd_audit, "the option is not known or lacks its value");
+        default: return sv_subject_option_take(&a->options, a->channels, &sv_cmd_audit, letter, value);
     }
 }
 
 static int run(int argc, char **argv) {
-    static const struct option options[] = {
-        {"output", required_argument, 0, 'o'},  {"channel", required_argument, 0, 'c'},
-        {"montage", required_argument, 0, 'M'}, {"mains", required_argument, 0, 'n'},
-        {"anti-alias", no_argument, 0, 'a'},    {"threads", required_argument, 0, 't'},
-        {"json", no_argument, 0, 'j'},          {"quiet", no_argument, 0, 'q'},
-        {"help", no_argument, 0, 'h'},          {0}};
+    static const struct option options[] = {{"output", required_argument, 0, 'o'},
+                                            {"channel", required_argument, 0, SV_OPTION_CHANNEL},
+                                            {"montage", required_argument, 0, SV_OPTION_MONTAGE},
+                                            {"mains", required_argument, 0, SV_OPTION_MAINS},
+                                            {"anti-alias", no_argument, 0, SV_OPTION_ANTI_ALIAS},
+                                            {"threads", required_argument, 0, 't'},
+                                            {"json", no_argument, 0, 'j'},
+                                            {"quiet", no_argument, 0, 'q'},
+                                            {"help", no_argument, 0, 'h'},
+                                            {0}};
     arguments a = {0};
     int letter, status = 0;
-    bool help = false;
-    while (status == 0 && !help && (letter = getopt_long(argc, argv, "o:c:t:qh", options, NULL)) != -1) {
-        if (letter == 'h')
-            help = true;
-        else
-            status = take_option(&a, letter, optarg);
+    while (status == 0 && (letter = getopt_long(argc, argv, "o:c:t:qh", options, NULL)) != -1) {
+        if (letter == 'h') return sv_cli_help(&sv_cmd_audit);
+        status = take_option(&a, letter, optarg);
     }
-    if (help) {
-        status = sv_cli_help(&sv_cmd_audit);
-    } else if (status == 0 && argc - optind != 2) {
+    if (status == 0 && argc - optind != 2) {
         status = sv_cli_usage(&sv_cmd_audit, "expected a result and its recording, found %d", argc - optind);
     } else if (status == 0) {
         a.result = argv[optind];
         a.recording = argv[optind + 1];
-        a.options.channels = a.channels;
-        a.options.n_channels = a.n_channels;
         status = audit(&a);
     }
-    free(a.channels);
     return status;
 }
 

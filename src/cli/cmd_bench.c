@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -16,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/make_model.h"
 #include "cli/model_path.h"
+#include "cli/stopwatch.h"
 #include "psg/filter.h"
 #include "psg/filter_bench.h"
 #include "render/picture.h"
@@ -33,22 +33,6 @@ typedef struct bench {
     unsigned char *pictures; /* [N_PICTURES, SV_PICTURE_BYTES], all different */
     double *signals;         /* [N_PICTURES, 3000] */
 } bench;
-
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int n) {
-    qsort(values, (size_t)n, sizeof *values, by_value);
-    return values[n / 2];
-}
 
 static void add_row(bench *b, const char *name, double value, const char *unit, const char *beside) {
     json_array_append_new(b->rows, json_pack("{s:s,s:f,s:s,s:s}", "name", name, "value", value, "unit", unit, "beside",
@@ -95,13 +79,13 @@ static void add_product_row(bench *b, const char *name, void (*product)(const fl
                             const float *operands, float *y) {
     double rates[REPEATS];
     for (int r = 0; r < REPEATS; r++) {
-        double begin = now_s();
+        double begin = sv_now_s();
         for (int k = 0; k < 2 * N_OPERANDS; k++) {
             product(operands + k % N_OPERANDS * N * N, operands + (k + 1) % N_OPERANDS * N * N, y);
         }
-        rates[r] = 2 * N_OPERANDS * 2.0 * N * N * N / (now_s() - begin) / 1e9;
+        rates[r] = 2 * N_OPERANDS * 2.0 * N * N * N / (sv_now_s() - begin) / 1e9;
     }
-    add_row(b, name, median(rates, REPEATS), "GFLOP/s", NULL);
+    add_row(b, name, sv_median(rates, REPEATS), "GFLOP/s", NULL);
 }
 
 static sv_status bench_products(bench *b, sv_error *err) {
@@ -131,12 +115,12 @@ static sv_status bench_pictures(bench *b, sv_error *err) {
         const double *samples[SV_N_ROLES];
         int p = i % N_PICTURES;
         for (int r = 0; r < SV_N_ROLES; r++) samples[r] = b->signals + (p + 3 * r) % N_PICTURES * SV_EPOCH_SAMPLES;
-        double begin = now_s();
+        double begin = sv_now_s();
         sv_picture_draw(painter, samples, b->pictures + (size_t)p * SV_PICTURE_BYTES);
-        times[i] = 1e3 * (now_s() - begin);
+        times[i] = 1e3 * (sv_now_s() - begin);
     }
     sv_painter_free(painter);
-    double ms = median(times, REPEATS * N_PICTURES);
+    double ms = sv_median(times, REPEATS * N_PICTURES);
     snprintf(beside, sizeof beside, "%.0f times the reference renderer (70 ms)", REFERENCE_PICTURE_MS / ms);
     add_row(b, "picture, six channels of filtered noise", ms, "ms", beside);
     return SV_OK;
@@ -155,8 +139,8 @@ static sv_status bench_filter(bench *b, sv_error *err) {
         singles[i] = 1e3 * CHANNELS * (speed.single_s + speed.interpolation_s);
     }
     snprintf(beside, sizeof beside, "band-pass, notch, to 100 Hz; one channel at a time %.0f ms",
-             median(singles, REPEATS));
-    add_row(b, "filter 1 h, 6 channels at 256 Hz, one thread", median(times, REPEATS), "ms", beside);
+             sv_median(singles, REPEATS));
+    add_row(b, "filter 1 h, 6 channels at 256 Hz, one thread", sv_median(times, REPEATS), "ms", beside);
     return SV_OK;
 }
 
@@ -164,12 +148,12 @@ static sv_status bench_embeddings(bench *b, sv_embedding *out, sv_error *err) {
     double times[N_PICTURES];
     for (int i = 0; i < N_PICTURES; i++) {
         sv_image image = {SV_PICTURE_WIDTH, SV_PICTURE_HEIGHT, 3, b->pictures + (size_t)i * SV_PICTURE_BYTES};
-        double begin = now_s();
+        double begin = sv_now_s();
         sv_status s = sv_model_embed_image(b->model, &image, NULL, &out[i], err);
         if (s) return s;
-        times[i] = 1e3 * (now_s() - begin);
+        times[i] = 1e3 * (sv_now_s() - begin);
     }
-    add_row(b, "picture through the vision tower, one thread", median(times, N_PICTURES), "ms", NULL);
+    add_row(b, "picture through the vision tower, one thread", sv_median(times, N_PICTURES), "ms", NULL);
     return SV_OK;
 }
 
@@ -195,16 +179,16 @@ static sv_status ask_all(bench *b, sv_desk *desk, const sv_embedding *embeddings
             (sv_window){{&embeddings[i], &embeddings[(i + 1) % N_PICTURES], &embeddings[(i + 2) % N_PICTURES]}};
     }
     for (int r = 0; r < REPEATS; r++) {
-        double begin = now_s();
+        double begin = sv_now_s();
         sv_status s = sv_desk_ask(desk, windows, N_PICTURES, &(sv_asker){count_tokens, NULL, &t}, err);
         if (s) return s;
-        times[r] = 1e3 * (now_s() - begin) / N_PICTURES;
+        times[r] = 1e3 * (sv_now_s() - begin) / N_PICTURES;
     }
     size_t n = (size_t)REPEATS * N_PICTURES;
     snprintf(beside, sizeof beside, "%d at a time; %zu tokens read, %zu written", N_SLOTS, t.n_read / n,
              t.n_written / n);
     add_row(b, coarse ? "question, stage and rules only, one thread" : "question with rationale, one thread",
-            median(times, REPEATS), "ms", beside);
+            sv_median(times, REPEATS), "ms", beside);
     return SV_OK;
 }
 
@@ -243,12 +227,12 @@ static sv_status bench_start(bench *b, const char *folder, sv_error *err) {
     for (int i = 0; i < REPEATS; i++) {
         sv_model_free(b->model);
         b->model = NULL;
-        double begin = now_s();
+        double begin = sv_now_s();
         sv_status s = sv_model_load(folder, NULL, &b->model, err);
         if (s) return s;
-        times[i] = 1e3 * (now_s() - begin);
+        times[i] = 1e3 * (sv_now_s() - begin);
     }
-    add_row(b, "model ready", median(times, REPEATS), "ms", NULL);
+    add_row(b, "model ready", sv_median(times, REPEATS), "ms", NULL);
     return SV_OK;
 }
 
@@ -263,15 +247,15 @@ static sv_status bench_night(bench *b, const char *recording, int n_threads, sv_
     if (!mkdtemp(folder)) return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot create", folder);
     sv_run run;
     sv_stage_options options = {.n_threads = n_threads, .cancelled = on_cancelled};
-    double t0 = now_s(), t1 = t0, t2 = t0, t3 = t0;
+    double t0 = sv_now_s(), t1 = t0, t2 = t0, t3 = t0;
     sv_status s = sv_run_open(recording, b->model, folder, &options, &run, err);
     if (!s) {
-        t1 = now_s();
+        t1 = sv_now_s();
         s = sv_run_ask(&run, err);
-        t2 = now_s();
+        t2 = sv_now_s();
         if (!s) s = sv_run_write(&run, err);
         if (!s) s = sv_run_finish(&run, err);
-        t3 = now_s();
+        t3 = sv_now_s();
         int n = run.subject.night.n_epochs;
         if (!s) {
             snprintf(beside, sizeof beside, "%d epochs on %d threads: %.1f epochs/s, 960 epochs in %.0f s", n,
@@ -366,7 +350,6 @@ static int run(int argc, char **argv) {
     const char *model = "nano";
     int letter;
     bool for_made = false; /* an option that only --make-model has */
-    if (argc > 1 && strcmp(argv[1], "train") == 0) return sv_cmd_bench_train.run(argc - 1, argv + 1);
     optind = 1;
     while ((letter = getopt_long(argc, argv, "m:t:o:h", options, NULL)) != -1) {
         int bad = 0;
@@ -391,13 +374,15 @@ static int run(int argc, char **argv) {
     return measure(model, optind < argc ? argv[optind] : NULL, made.n_threads, made.json);
 }
 
+static const sv_command *const parts[] = {&sv_cmd_bench_train, NULL};
+
 const sv_command sv_cmd_bench = {
     .name = "bench",
     .summary = "where the time goes on this machine; random models of any size to try",
     .help =
         "Usage: sleepvlm bench [OPTION]... [RECORDING.edf]\n"
         "       sleepvlm bench --make-model SHAPE -o DIR [--dtype TYPE]\n"
-        "       sleepvlm bench train [OPTION]...          (see 'sleepvlm bench train --help')\n"
+        "       sleepvlm bench train [OPTION]...\n"
         "\n"
         "Measures, as medians over changing data: the model's start, the picture, the vision tower, a question; beside "
         "them\n"
@@ -416,5 +401,8 @@ const sv_command sv_cmd_bench = {
         "  -o, --output DIR        the folder, which must not be there yet\n"
         "      --dtype TYPE        bf16 (default), f16, f32, or w4a16: four-bit weights as AutoRound writes them\n"
         "      --seed N            other weights (default 1)\n"
-        "      --tokenizer DIR     copy the tokenizer of this folder (default: one made by rule, of the same size)\n",
-    .run = run};
+        "      --tokenizer DIR     copy the tokenizer of this folder (default: one made by rule, of the same size)\n"
+        "\n"
+        "'sleepvlm help bench train' explains the other kind:\n",
+    .run = run,
+    .parts = parts};

@@ -10,14 +10,14 @@
 #include "cli/command.h"
 #include "cli/evidence_summary.h"
 #include "cli/print_warnings.h"
+#include "cli/subject_options.h"
 #include "sleep/stages.h"
 #include "stage/description.h"
 #include "stage/subject.h"
 
 typedef struct arguments {
     const char *recording, *folder, *truth;
-    const char **channels; /* [n_channels] */
-    size_t n_channels, channels_capacity;
+    const char *channels[SV_N_ROLES]; /* options.channels */
     bool json, quiet;
     int n_threads;
     sv_stage_options options;
@@ -186,28 +186,16 @@ static int take_option(arguments *a, int letter, const char *value) {
     switch (letter) {
         case 'o': a->folder = value; return 0;
         case 'T': a->truth = value; return 0;
-        case 'c':
-            if (!sv_grow(&a->channels, a->n_channels, &a->channels_capacity, sizeof *a->channels)) {
-                return sv_exit_code(SV_ERR_MEMORY);
-            }
-            a->channels[a->n_channels++] = value;
-            return 0;
-        case 'M': a->options.montage_path = value; return 0;
-        case 'y': a->options.hypnogram_path = value; return 0;
-        case 'n': a->options.mains = value; return 0;
-        case 'a': a->options.anti_alias = true; return 0;
         case 't': return sv_cli_parse_threads(&sv_cmd_evidence, value, &a->n_threads);
         case 'j': a->json = true; return 0;
         case 'q': a->quiet = true; return 0;
-        default: return sv_cli_usage(&sv_cmd_evidence, "the option is not known or lacks its value");
+        default: return sv_subject_option_take(&a->options, a->channels, &sv_cmd_evidence, letter, value);
     }
 }
 
 static int evidence_of(arguments *a) {
     measured m;
     sv_error err;
-    a->options.channels = a->channels;
-    a->options.n_channels = a->n_channels;
     sv_status s = measure(a, &m, &err);
     if (!s) s = report(a, &m, &err);
     measured_free(&m);
@@ -217,11 +205,7 @@ static int evidence_of(arguments *a) {
 static int run(int argc, char **argv) {
     static const struct option options[] = {{"output", required_argument, 0, 'o'},
                                             {"truth", required_argument, 0, 'T'},
-                                            {"channel", required_argument, 0, 'c'},
-                                            {"montage", required_argument, 0, 'M'},
-                                            {"hypnogram", required_argument, 0, 'y'},
-                                            {"mains", required_argument, 0, 'n'},
-                                            {"anti-alias", no_argument, 0, 'a'},
+                                            SV_NIGHT_LONG_OPTIONS,
                                             {"threads", required_argument, 0, 't'},
                                             {"json", no_argument, 0, 'j'},
                                             {"quiet", no_argument, 0, 'q'},
@@ -231,10 +215,7 @@ static int run(int argc, char **argv) {
     int letter, status = 0;
     optind = 1;
     while (status == 0 && (letter = getopt_long(argc, argv, "o:c:t:qh", options, NULL)) != -1) {
-        if (letter == 'h') {
-            free(a.channels);
-            return sv_cli_help(&sv_cmd_evidence);
-        }
+        if (letter == 'h') return sv_cli_help(&sv_cmd_evidence);
         status = take_option(&a, letter, optarg);
     }
     if (status == 0 && argc - optind != 1) {
@@ -244,7 +225,6 @@ static int run(int argc, char **argv) {
         a.recording = argv[optind];
         status = evidence_of(&a);
     }
-    free(a.channels);
     return status;
 }
 

@@ -13,13 +13,13 @@
 #include "cli/model_path.h"
 #include "cli/print_warnings.h"
 #include "cli/progress.h"
+#include "cli/subject_options.h"
 #include "model/prefix_store.h"
 #include "psg/subject_name.h"
 
 typedef struct arguments {
     const char *model, *folder;
-    const char **channels; /* [n_channels] */
-    size_t n_channels, channels_capacity;
+    const char *channels[SV_N_ROLES]; /* options.channels */
     bool json, quiet;
     const char *cache; /* folder or "off"; NULL = the user's */
     sv_stage_options options;
@@ -36,11 +36,7 @@ static const struct option long_options[] = {{"model", required_argument, 0, 'm'
                                              {"coarse-prompt", required_argument, 0, 'O'},
                                              {"temperature", required_argument, 0, 'E'},
                                              {"constrain", no_argument, 0, 'K'},
-                                             {"channel", required_argument, 0, 'c'},
-                                             {"montage", required_argument, 0, 'M'},
-                                             {"hypnogram", required_argument, 0, 'y'},
-                                             {"mains", required_argument, 0, 'n'},
-                                             {"anti-alias", no_argument, 0, 'a'},
+                                             SV_NIGHT_LONG_OPTIONS,
                                              {"no-audit", no_argument, 0, 'D'},
                                              {"no-signals", no_argument, 0, 'G'},
                                              {"lights-off", required_argument, 0, 'F'},
@@ -60,14 +56,6 @@ static int parse_track(arguments *a, const char *text) {
     return sv_cli_usage(&sv_cmd_stage, "--track must be fine or coarse, found '%s'", text);
 }
 
-static int add_channel(arguments *a, const char *text) {
-    if (!sv_grow(&a->channels, a->n_channels, &a->channels_capacity, sizeof *a->channels)) {
-        return sv_exit_code(SV_ERR_MEMORY);
-    }
-    a->channels[a->n_channels++] = text;
-    return 0;
-}
-
 static int take_option(arguments *a, int letter, const char *value) {
     sv_stage_options *o = &a->options;
     switch (letter) {
@@ -77,11 +65,6 @@ static int take_option(arguments *a, int letter, const char *value) {
         case 'o': a->folder = value; return 0;
         case 'p': o->prompt_path = value; return 0;
         case 'T': return parse_track(a, value);
-        case 'c': return add_channel(a, value);
-        case 'M': o->montage_path = value; return 0;
-        case 'y': o->hypnogram_path = value; return 0;
-        case 'n': o->mains = value; return 0;
-        case 'a': o->anti_alias = true; return 0;
         case 'D': o->no_audit = true; return 0;
         case 'G': o->no_signals = true; return 0;
         case 'F': o->lights_off = value; return 0;
@@ -96,7 +79,7 @@ static int take_option(arguments *a, int letter, const char *value) {
         case 'f': o->force = true; return 0;
         case 'j': a->json = true; return 0;
         case 'q': a->quiet = true; return 0;
-        default: return sv_cli_usage(&sv_cmd_stage, "the option is not known or lacks its value");
+        default: return sv_subject_option_take(o, a->channels, &sv_cmd_stage, letter, value);
     }
 }
 
@@ -225,20 +208,14 @@ static int run(int argc, char **argv) {
     int letter, status = 0;
     optind = 1;
     while (status == 0 && (letter = getopt_long(argc, argv, "o:m:c:t:qh", long_options, NULL)) != -1) {
-        if (letter == 'h') {
-            free(a.channels);
-            return sv_cli_help(&sv_cmd_stage);
-        }
+        if (letter == 'h') return sv_cli_help(&sv_cmd_stage);
         status = take_option(&a, letter, optarg);
     }
     if (status == 0 && optind == argc) status = sv_cli_usage(&sv_cmd_stage, "name at least one recording");
-    a.options.channels = a.channels;
-    a.options.n_channels = a.n_channels;
     char *user_cache = a.cache ? NULL : sv_prefix_store_default_folder();
     a.options.cache_folder = !a.cache ? user_cache : strcmp(a.cache, "off") == 0 ? NULL : a.cache;
     if (status == 0) status = stage_all(&a, argc - optind, argv + optind);
     free(user_cache);
-    free(a.channels);
     return status;
 }
 

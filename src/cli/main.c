@@ -139,7 +139,7 @@ static int run_command(int argc, char **argv) {
     if (is_help(argv[0])) return help(argc - 1, argv + 1);
     const sv_command *command = find(commands, argv[0]);
     if (!command) return no_command("", argv[0]);
-    while (command->parts) {
+    while (command->parts && (!command->run || (argc > 1 && find(command->parts, argv[1])))) {
         if (--argc == 0) return sv_cli_usage(command, "expected what to %s", command->name);
         argv++;
         if (is_help(argv[0])) return sv_cli_help(command);
