@@ -225,6 +225,9 @@ static void learn_all(sv_heads *h, sv_place place, const sv_train_batch *batch, 
 static sv_status check_pictures(const sv_heads *h, const sv_train_batch *batch, sv_error *err) {
     int merge = h->merge;
     for (size_t i = 0; i < batch->n_samples; i++) {
+        if (batch->samples[i].asked >= batch->n_pictures)
+            return sv_fail(err, SV_ERR_INPUT, "sample %zu: asked about picture %zu of the batch, which has %zu", i,
+                           batch->samples[i].asked, batch->n_pictures);
         const sv_patches *p = &batch->pictures[batch->samples[i].asked];
         if (p->grid_h / merge == h->cells_h && p->grid_w / merge == h->cells_w) continue;
         return sv_fail(err, SV_ERR_INPUT,

@@ -13,8 +13,8 @@ typedef struct sv_train_sample {
     size_t n_ids;
     const size_t *pictures; /* [n_pictures] in the order of the text: indices into the batch's pictures */
     size_t n_pictures;
-    size_t n_prompt;                    /* ids before the answer */
-    size_t asked;                       /* what heads learn is of this picture of the batch; not read without facts */
+    size_t n_prompt; /* ids before the answer */
+    size_t asked;    /* the picture that the answer is about: an index into the batch's; read by heads */
     const struct sv_epoch_facts *facts; /* of the epoch asked about; NULL = heads learn nothing of it */
 } sv_train_sample;
 

@@ -26,6 +26,39 @@ void sv_tower_free(sv_tower *t) {
     *t = (sv_tower){0};
 }
 
+void sv_tower_note_linear(sv_tower *t, const sv_linear *l) {
+    t->max_inputs = SV_MAX(t->max_inputs, l->n_in);
+    t->max_rank = SV_MAX(t->max_rank, sv_linear_rank(l));
+}
+
+void sv_tower_set_layers(sv_tower *t, size_t block, const float *norm1, const float *norm2,
+                         const sv_linear *const layers[SV_BLOCK_LINEARS], const sv_block_gradients *g) {
+    sv_block *b = &t->blocks[block];
+    b->norm1 = norm1;
+    b->norm2 = norm2;
+    b->qkv = layers[0];
+    b->output = layers[1];
+    b->gate_up = layers[2];
+    b->down = layers[3];
+    b->dnorm1 = g->norm1;
+    b->dnorm2 = g->norm2;
+    b->dqkv = &g->qkv;
+    b->doutput = &g->output;
+    b->dgate_up = &g->gate_up;
+    b->ddown = &g->down;
+    for (int i = 0; i < SV_BLOCK_LINEARS; i++) sv_tower_note_linear(t, layers[i]);
+}
+
+void sv_tower_set_dropout(sv_tower *t, const sv_trainee *trainee, uint64_t step, uint64_t number, bool on) {
+    for (size_t i = 0; i < t->n_blocks; i++) {
+        for (size_t k = 0; k < SV_BLOCK_LINEARS; k++) {
+            uint64_t layer = (number << 32) + i * SV_BLOCK_LINEARS + k;
+            t->blocks[i].dropout[k] = (sv_dropout){.probability = on ? trainee->dropout : 0,
+                                                   .key = (trainee->seed + step * 0x9E3779B97F4A7C15) ^ (layer << 8)};
+        }
+    }
+}
+
 static sv_tape *tape_of(sv_tower *t, size_t block) { return &t->tapes[t->recompute ? 0 : block]; }
 
 static size_t list_tapes(sv_tower *t, size_t n_rows, sv_array *arrays) {
