@@ -1,6 +1,6 @@
 /* test_checkpoint.c - the state of a run comes back bit by bit; what is damaged, of another run, or cannot be written
  * is said, and leaves the state and the older checkpoints as they were. */
-#include "support/folder.h"
+#include "support/tiny_model.h"
 #include "support/tensors.h"
 
 #include <signal.h>
@@ -17,8 +17,6 @@
 
 enum { N_IDS = 12 };
 
-static sv_model *base;
-
 static const char *const targets[] = {"q_proj", "proj", "down_proj"};
 static const sv_trainee_options lora = {
     .targets = targets, .n_targets = SV_COUNT(targets), .rank = 3, .alpha = 6, .dropout = 0.1, .seed = 4};
@@ -29,19 +27,6 @@ typedef struct state {
     sv_adamw o;
     sv_pass *pass;
 } state;
-
-static int make_base(void **unused) {
-    sv_error err;
-    const sv_random_model_options options = {.shape = sv_model_shape_find("tiny"), .dtype = SV_F32, .seed = 8};
-    if (make_folder(unused) || mkdir(in_folder("base"), 0777)) return 1;
-    return sv_random_model_write(in_folder("base"), &options, &err) ||
-           sv_model_load(in_folder("base"), NULL, &base, &err);
-}
-
-static int remove_base(void **unused) {
-    sv_model_free(base);
-    return remove_folder(unused);
-}
 
 static state begin(const sv_trainee_options *options) {
     state s;

@@ -1,6 +1,6 @@
 /* test_heads.c - what linear heads learn, their losses, and that what they send back into the network is the gradient.
  */
-#include "support/folder.h"
+#include "support/tiny_model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,21 +13,6 @@
 #include "train/checkpoint.h"
 #include "train/pass.h"
 #include "train/save.h"
-
-static sv_model *base;
-
-static int make_base(void **unused) {
-    sv_error err;
-    const sv_random_model_options options = {.shape = sv_model_shape_find("tiny"), .dtype = SV_F32, .seed = 5};
-    if (make_folder(unused) || mkdir(in_folder("base"), 0777)) return 1;
-    return sv_random_model_write(in_folder("base"), &options, &err) ||
-           sv_model_load(in_folder("base"), NULL, &base, &err);
-}
-
-static int remove_base(void **unused) {
-    sv_model_free(base);
-    return remove_folder(unused);
-}
 
 /* ---- targets */
 
