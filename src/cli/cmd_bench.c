@@ -366,7 +366,6 @@ static int run(int argc, char **argv) {
     const char *model = "nano";
     int letter;
     bool for_made = false; /* an option that only --make-model has */
-    if (argc > 1 && strcmp(argv[1], "train") == 0) return sv_cmd_bench_train.run(argc - 1, argv + 1);
     optind = 1;
     while ((letter = getopt_long(argc, argv, "m:t:o:h", options, NULL)) != -1) {
         int bad = 0;
@@ -391,13 +390,15 @@ static int run(int argc, char **argv) {
     return measure(model, optind < argc ? argv[optind] : NULL, made.n_threads, made.json);
 }
 
+static const sv_command *const parts[] = {&sv_cmd_bench_train, NULL};
+
 const sv_command sv_cmd_bench = {
     .name = "bench",
     .summary = "where the time goes on this machine; random models of any size to try",
     .help =
         "Usage: sleepvlm bench [OPTION]... [RECORDING.edf]\n"
         "       sleepvlm bench --make-model SHAPE -o DIR [--dtype TYPE]\n"
-        "       sleepvlm bench train [OPTION]...          (see 'sleepvlm bench train --help')\n"
+        "       sleepvlm bench train [OPTION]...          (see 'sleepvlm help bench train')\n"
         "\n"
         "Measures, as medians over changing data: the model's start, the picture, the vision tower, a question; beside "
         "them\n"
@@ -416,5 +417,8 @@ const sv_command sv_cmd_bench = {
         "  -o, --output DIR        the folder, which must not be there yet\n"
         "      --dtype TYPE        bf16 (default), f16, f32, or w4a16: four-bit weights as AutoRound writes them\n"
         "      --seed N            other weights (default 1)\n"
-        "      --tokenizer DIR     copy the tokenizer of this folder (default: one made by rule, of the same size)\n",
-    .run = run};
+        "      --tokenizer DIR     copy the tokenizer of this folder (default: one made by rule, of the same size)\n"
+        "\n"
+        "Also:\n",
+    .run = run,
+    .parts = parts};

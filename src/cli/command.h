@@ -12,8 +12,8 @@ typedef struct sv_command {
     const char *help;    /* the whole help text: usage line, options, examples */
     /* argv[0] is the command's name. Returns the exit status. */
     int (*run)(int argc, char **argv);
-    /* NULL, or instead of `run` the commands that the next word chooses among, ended by NULL. The name of each is both
-     * words: "train tokenizer". */
+    /* NULL, or the commands that the next word chooses among, ended by NULL. The name of each is both words: "train
+     * tokenizer". `run` takes any other word; without it (NULL) the word must be one of them. */
     const struct sv_command *const *parts;
 } sv_command;
 
