@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/folder.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -55,12 +55,6 @@ typedef struct bench {
     json_t *rows;
 } bench;
 
-static double clock_s(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -98,9 +92,9 @@ static sv_status measure_peak(bench *b, sv_error *err) {
     for (size_t i = 0; i < n; i++) operands[i] = (float)(i % 251) / 251.0F - 0.4F;
     peak_job job = {operands, operands + PEAK_OPERANDS * size};
     for (size_t r = 0; r < SV_COUNT(rates); r++) {
-        double begin = clock_s(CLOCK_MONOTONIC);
+        double begin = sv_now_s();
         sv_pool_run(b->pool, (int64_t)n_items, multiply, &job);
-        rates[r] = 4e-9 * PEAK_OPERANDS * (double)(n_items * size * PEAK_SIDE) / (clock_s(CLOCK_MONOTONIC) - begin);
+        rates[r] = 4e-9 * PEAK_OPERANDS * (double)(n_items * size * PEAK_SIDE) / (sv_now_s() - begin);
     }
     b->peak = median(rates, SV_COUNT(rates));
     free(operands);
@@ -293,11 +287,11 @@ static sv_status time_steps(bench *b, const struct mode *mode, learner *l, sv_er
     if (!times) return sv_fail_memory(err, "times", 2 * (size_t)b->n_repeats * sizeof *times);
     sv_status s = SV_OK;
     for (int i = -N_BATCHES; i < b->n_repeats && !s; i++) { /* the first round touches the memory */
-        double begin = clock_s(CLOCK_MONOTONIC), cpu_begin = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+        double begin = sv_now_s(), cpu_begin = sv_clock_s(CLOCK_PROCESS_CPUTIME_ID);
         s = sv_cli_interrupted() ? sv_fail(err, SV_ERR_CANCELLED, "interrupted") : step(b, l, i + N_BATCHES, err);
         if (i < 0) continue;
-        times[i] = clock_s(CLOCK_MONOTONIC) - begin;
-        cpu_times[i] = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_begin;
+        times[i] = sv_now_s() - begin;
+        cpu_times[i] = sv_clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_begin;
     }
     double work = vision_work(b, l->trainee) + text_work(b, l->trainee);
     if (!s && add_row(b, mode->name, median(times, b->n_repeats), median(cpu_times, b->n_repeats), work))

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -33,12 +33,6 @@ typedef struct bench {
     unsigned char *pictures; /* [N_PICTURES, SV_PICTURE_BYTES], all different */
     double *signals;         /* [N_PICTURES, 3000] */
 } bench;
-
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -95,11 +89,11 @@ static void add_product_row(bench *b, const char *name, void (*product)(const fl
                             const float *operands, float *y) {
     double rates[REPEATS];
     for (int r = 0; r < REPEATS; r++) {
-        double begin = now_s();
+        double begin = sv_now_s();
         for (int k = 0; k < 2 * N_OPERANDS; k++) {
             product(operands + k % N_OPERANDS * N * N, operands + (k + 1) % N_OPERANDS * N * N, y);
         }
-        rates[r] = 2 * N_OPERANDS * 2.0 * N * N * N / (now_s() - begin) / 1e9;
+        rates[r] = 2 * N_OPERANDS * 2.0 * N * N * N / (sv_now_s() - begin) / 1e9;
     }
     add_row(b, name, median(rates, REPEATS), "GFLOP/s", NULL);
 }
@@ -131,9 +125,9 @@ static sv_status bench_pictures(bench *b, sv_error *err) {
         const double *samples[SV_N_ROLES];
         int p = i % N_PICTURES;
         for (int r = 0; r < SV_N_ROLES; r++) samples[r] = b->signals + (p + 3 * r) % N_PICTURES * SV_EPOCH_SAMPLES;
-        double begin = now_s();
+        double begin = sv_now_s();
         sv_picture_draw(painter, samples, b->pictures + (size_t)p * SV_PICTURE_BYTES);
-        times[i] = 1e3 * (now_s() - begin);
+        times[i] = 1e3 * (sv_now_s() - begin);
     }
     sv_painter_free(painter);
     double ms = median(times, REPEATS * N_PICTURES);
@@ -164,10 +158,10 @@ static sv_status bench_embeddings(bench *b, sv_embedding *out, sv_error *err) {
     double times[N_PICTURES];
     for (int i = 0; i < N_PICTURES; i++) {
         sv_image image = {SV_PICTURE_WIDTH, SV_PICTURE_HEIGHT, 3, b->pictures + (size_t)i * SV_PICTURE_BYTES};
-        double begin = now_s();
+        double begin = sv_now_s();
         sv_status s = sv_model_embed_image(b->model, &image, NULL, &out[i], err);
         if (s) return s;
-        times[i] = 1e3 * (now_s() - begin);
+        times[i] = 1e3 * (sv_now_s() - begin);
     }
     add_row(b, "picture through the vision tower, one thread", median(times, N_PICTURES), "ms", NULL);
     return SV_OK;
@@ -195,10 +189,10 @@ static sv_status ask_all(bench *b, sv_desk *desk, const sv_embedding *embeddings
             (sv_window){{&embeddings[i], &embeddings[(i + 1) % N_PICTURES], &embeddings[(i + 2) % N_PICTURES]}};
     }
     for (int r = 0; r < REPEATS; r++) {
-        double begin = now_s();
+        double begin = sv_now_s();
         sv_status s = sv_desk_ask(desk, windows, N_PICTURES, &(sv_asker){count_tokens, NULL, &t}, err);
         if (s) return s;
-        times[r] = 1e3 * (now_s() - begin) / N_PICTURES;
+        times[r] = 1e3 * (sv_now_s() - begin) / N_PICTURES;
     }
     size_t n = (size_t)REPEATS * N_PICTURES;
     snprintf(beside, sizeof beside, "%d at a time; %zu tokens read, %zu written", N_SLOTS, t.n_read / n,
@@ -243,10 +237,10 @@ static sv_status bench_start(bench *b, const char *folder, sv_error *err) {
     for (int i = 0; i < REPEATS; i++) {
         sv_model_free(b->model);
         b->model = NULL;
-        double begin = now_s();
+        double begin = sv_now_s();
         sv_status s = sv_model_load(folder, NULL, &b->model, err);
         if (s) return s;
-        times[i] = 1e3 * (now_s() - begin);
+        times[i] = 1e3 * (sv_now_s() - begin);
     }
     add_row(b, "model ready", median(times, REPEATS), "ms", NULL);
     return SV_OK;
@@ -263,15 +257,15 @@ static sv_status bench_night(bench *b, const char *recording, int n_threads, sv_
     if (!mkdtemp(folder)) return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot create", folder);
     sv_run run;
     sv_stage_options options = {.n_threads = n_threads, .cancelled = on_cancelled};
-    double t0 = now_s(), t1 = t0, t2 = t0, t3 = t0;
+    double t0 = sv_now_s(), t1 = t0, t2 = t0, t3 = t0;
     sv_status s = sv_run_open(recording, b->model, folder, &options, &run, err);
     if (!s) {
-        t1 = now_s();
+        t1 = sv_now_s();
         s = sv_run_ask(&run, err);
-        t2 = now_s();
+        t2 = sv_now_s();
         if (!s) s = sv_run_write(&run, err);
         if (!s) s = sv_run_finish(&run, err);
-        t3 = now_s();
+        t3 = sv_now_s();
         int n = run.subject.night.n_epochs;
         if (!s) {
             snprintf(beside, sizeof beside, "%d epochs on %d threads: %.1f epochs/s, 960 epochs in %.0f s", n,

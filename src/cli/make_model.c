@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
@@ -150,16 +150,10 @@ static sv_status tell(const job *j, double seconds, sv_error *err) {
     return SV_OK;
 }
 
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 sv_status sv_make_model(const sv_make_model_options *options, sv_error *err) {
     job j = {.options = options};
     sv_folder_writer folder = {0};
-    double begin = now_s();
+    double begin = sv_now_s();
     sv_status s = find_shape(options->shape, &j.model.shape, err);
     if (!s) s = find_dtype(options->dtype, &j.model.dtype, err);
     if (s) return s;
@@ -174,5 +168,5 @@ sv_status sv_make_model(const sv_make_model_options *options, sv_error *err) {
     if (!s) s = make_in(&j, folder.temporary, err);
     if (!s) s = sv_folder_writer_commit(&folder, err);
     sv_folder_writer_abort(&folder);
-    return s ? s : tell(&j, now_s() - begin, err);
+    return s ? s : tell(&j, sv_now_s() - begin, err);
 }

@@ -2,21 +2,16 @@
 #include "cli/progress.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 enum { BAR = 24 };
 #define LINE_EVERY_S 10.0
 #define DRAW_EVERY_S 0.1
 
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void sv_progress_start(sv_progress *p, FILE *out, const char *label) {
-    *p = (sv_progress){.out = out, .begin_s = now_s()};
+    *p = (sv_progress){.out = out, .begin_s = sv_now_s()};
     snprintf(p->label, sizeof p->label, "%s", label);
     const char *term = getenv("TERM");
     p->terminal = out && isatty(fileno(out)) && term && term[0] && term[0] != 'd' /* "dumb" */;
@@ -32,7 +27,7 @@ static void put_duration(FILE *out, double seconds) {
 }
 
 void sv_progress_update(sv_progress *p, int64_t n_done, int64_t n_all) {
-    double t = now_s();
+    double t = sv_now_s();
     if (!p->has_first) {
         p->first = n_done > 0 ? n_done - 1 : 0;
         p->has_first = true;

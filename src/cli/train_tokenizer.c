@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/folder.h"
 #include "base/json.h"
 #include "cli/command.h"
@@ -33,12 +33,6 @@ typedef struct job {
     int64_t n_read, n_all; /* bytes of the files */
     double begin_s;
 } job;
-
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static sv_status on_document(void *context, const char *text, size_t len, sv_error *err) {
     job *j = context;
@@ -113,7 +107,7 @@ static sv_status print_json(const job *j, sv_error *err) {
                   (json_int_t)size.n_characters, "pieces", (json_int_t)size.n_pieces, "different_pieces",
                   (json_int_t)sv_piece_counter_n(j->counter), "tokens", (json_int_t)j->learned.n_tokens,
                   "last_frequency", (json_int_t)j->learned.last_frequency, "characters_per_token",
-                  (double)size.n_characters / (double)j->learned.n_tokens, "seconds", now_s() - j->begin_s);
+                  (double)size.n_characters / (double)j->learned.n_tokens, "seconds", sv_now_s() - j->begin_s);
     char *line = value ? json_dumps(value, SV_JSON_REALS) : NULL;
     if (line) puts(line);
     free(line);
@@ -127,7 +121,8 @@ static void print_summary(const job *j) {
     fprintf(stderr, "%s: %llu tokens and %d added ones, from %s in %s documents with %s different pieces, in %s\n",
             j->a->folder, (unsigned long long)j->a->vocab_size, SV_N_ADDED_TOKENS,
             sv_put_bytes(bytes, (double)size.n_bytes), sv_put_count(documents, (double)size.n_documents),
-            sv_put_count(pieces, (double)sv_piece_counter_n(j->counter)), sv_put_duration(time, now_s() - j->begin_s));
+            sv_put_count(pieces, (double)sv_piece_counter_n(j->counter)),
+            sv_put_duration(time, sv_now_s() - j->begin_s));
     fprintf(stderr, "  %.2f characters a token in this text", (double)size.n_characters / (double)j->learned.n_tokens);
     if (j->learned.n_merges) {
         fprintf(stderr, "; the last merge stands in it %llu times", (unsigned long long)j->learned.last_frequency);
@@ -136,7 +131,7 @@ static void print_summary(const job *j) {
 }
 
 static int train(const arguments *a) {
-    job j = {.a = a, .begin_s = now_s()};
+    job j = {.a = a, .begin_s = sv_now_s()};
     sv_folder_writer folder = {0};
     sv_error err;
     /* before the work, which a folder that cannot be written would make useless */
