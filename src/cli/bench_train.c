@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/folder.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "cli/command.h"
+#include "cli/median.h"
 #include "cli/model_path.h"
-#include "cli/stopwatch.h"
 #include "model/random_model.h"
 #include "tensor/gemm.h"
 #include "tensor/isa.h"
@@ -278,11 +279,11 @@ static sv_status time_steps(bench *b, const struct mode *mode, learner *l, sv_er
     if (!times) return sv_fail_memory(err, "times", 2 * (size_t)b->n_repeats * sizeof *times);
     sv_status s = SV_OK;
     for (int i = -N_BATCHES; i < b->n_repeats && !s; i++) { /* the first round touches the memory */
-        double begin = sv_now_s(), cpu_begin = sv_cpu_s();
+        double begin = sv_now_s(), cpu_begin = sv_clock_s(CLOCK_PROCESS_CPUTIME_ID);
         s = sv_cli_interrupted() ? sv_fail(err, SV_ERR_CANCELLED, "interrupted") : step(b, l, i + N_BATCHES, err);
         if (i < 0) continue;
         times[i] = sv_now_s() - begin;
-        cpu_times[i] = sv_cpu_s() - cpu_begin;
+        cpu_times[i] = sv_clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_begin;
     }
     double work = vision_work(b, l->trainee) + text_work(b, l->trainee);
     if (!s && add_row(b, mode, sv_median(times, b->n_repeats), sv_median(cpu_times, b->n_repeats), work))

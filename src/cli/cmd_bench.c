@@ -9,13 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/make_model.h"
+#include "cli/median.h"
 #include "cli/model_path.h"
-#include "cli/stopwatch.h"
 #include "psg/filter.h"
 #include "psg/filter_bench.h"
 #include "render/picture.h"

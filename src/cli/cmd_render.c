@@ -13,7 +13,7 @@
 #include "cli/night_options.h"
 #include "cli/progress.h"
 #include "psg/subject_name.h"
-#include "render/hands.h"
+#include "render/painters.h"
 #include "render/picture_file.h"
 #include "sleep/stages.h"
 
@@ -33,8 +33,7 @@ typedef struct drawing {
     const sv_opened_night *opened;
     const char *folder; /* of this subject */
     int first, n;       /* epochs */
-    int n_hands;
-    sv_hand *hands;       /* [n_hands] */
+    sv_painters painters;
     pthread_mutex_t lock; /* of what follows */
     atomic_bool stop;
     int n_done;
@@ -47,12 +46,12 @@ static void format_name(int epoch, sv_stage stage, char out[NAME_ROOM]) {
     sv_picture_file_name(epoch, stage == SV_STAGE_NONE ? NULL : sv_stage_name(stage), out);
 }
 
-static sv_status draw_picture(const drawing *d, const sv_hand *h, int epoch, sv_error *err) {
+static sv_status draw_picture(const drawing *d, const sv_brush *b, int epoch, sv_error *err) {
     char name[NAME_ROOM];
     format_name(epoch, sv_opened_night_stage(d->opened, epoch), name);
     char *path = sv_path_join(d->folder, name);
     if (!path) return sv_fail_memory(err, "a path", strlen(d->folder));
-    sv_status status = sv_picture_file_write(h->painter, &d->opened->night, epoch, h->rgb, path, err);
+    sv_status status = sv_picture_file_write(b->painter, &d->opened->night, epoch, b->rgb, path, err);
     free(path);
     return status;
 }
@@ -61,7 +60,7 @@ static void work(void *context, int64_t item, int thread) {
     drawing *d = context;
     sv_error err;
     if (atomic_load(&d->stop) || sv_cli_interrupted()) return;
-    sv_status status = draw_picture(d, &d->hands[thread], d->first + (int)item, &err);
+    sv_status status = draw_picture(d, &d->painters.brushes[thread], d->first + (int)item, &err);
     pthread_mutex_lock(&d->lock);
     if (!status) {
         sv_progress_update(&d->progress, ++d->n_done, d->n);
@@ -78,8 +77,7 @@ static sv_status draw_all(const sv_opened_night *opened, const char *folder, int
                           bool quiet, sv_pool *pool, sv_error *err) {
     drawing d = {.opened = opened, .folder = folder, .first = first, .n = n};
     pthread_mutex_init(&d.lock, NULL);
-    d.n_hands = sv_pool_n_threads(pool);
-    sv_status status = sv_hands_new(d.n_hands, &d.hands, err);
+    sv_status status = sv_painters_new(sv_pool_n_threads(pool), &d.painters, err);
     if (!status) {
         sv_progress_start(&d.progress, quiet ? NULL : stderr, label);
         sv_pool_run(pool, n, work, &d);
@@ -90,7 +88,7 @@ static sv_status draw_all(const sv_opened_night *opened, const char *folder, int
     if (!status && d.n_done < n) {
         status = sv_fail(err, SV_ERR_CANCELLED, "interrupted; %d of %d pictures are in %s", d.n_done, n, folder);
     }
-    sv_hands_free(d.hands, d.n_hands);
+    sv_painters_free(&d.painters);
     pthread_mutex_destroy(&d.lock);
     return status;
 }

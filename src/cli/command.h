@@ -13,7 +13,7 @@ typedef struct sv_command {
     /* argv[0] is the command's name. Returns the exit status. */
     int (*run)(int argc, char **argv);
     /* NULL, or the commands that the next word chooses among, ended by NULL. The name of each is both words: "train
-     * tokenizer". Where there is `run`, too, it takes what is none of them. */
+     * tokenizer". `run` takes any other word; without it (NULL) the word must be one of them. */
     const struct sv_command *const *parts;
 } sv_command;
 

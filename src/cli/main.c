@@ -139,12 +139,14 @@ static int run_command(int argc, char **argv) {
     if (is_help(argv[0])) return help(argc - 1, argv + 1);
     const sv_command *command = find(commands, argv[0]);
     if (!command) return no_command("", argv[0]);
-    while (command->parts && (!command->run || (argc > 1 && find(command->parts, argv[1])))) {
-        if (--argc == 0) return sv_cli_usage(command, "expected what to %s", command->name);
+    while (command->parts) {
+        if (argc > 1 && is_help(argv[1])) return sv_cli_help(command);
+        const sv_command *part = argc > 1 ? find(command->parts, argv[1]) : NULL;
+        if (!part && command->run) break;
+        if (argc == 1) return sv_cli_usage(command, "expected what to %s", command->name);
+        if (!part) return no_command(command->name, argv[1]);
+        argc--;
         argv++;
-        if (is_help(argv[0])) return sv_cli_help(command);
-        const sv_command *part = find(command->parts, argv[0]);
-        if (!part) return no_command(command->name, argv[0]);
         command = part;
     }
     return command->run(argc, argv);

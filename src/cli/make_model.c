@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
@@ -12,7 +13,6 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/quantity.h"
-#include "cli/stopwatch.h"
 #include "model/model_cost.h"
 #include "model/random_model.h"
 #include "stage/prompt_length.h"

@@ -1,9 +1,10 @@
 /* progress.c - drawing progress on stderr. */
 #include "cli/progress.h"
-#include "cli/stopwatch.h"
 
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 enum { BAR = 24 };
 #define LINE_EVERY_S 10.0

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/folder.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/quantity.h"
-#include "cli/stopwatch.h"
 #include "token/bpe_trainer.h"
 #include "train/text_corpus.h"
 

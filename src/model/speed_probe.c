@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "tensor/linear.h"
 
@@ -12,12 +12,6 @@
 #define STREAM_BYTES ((size_t)192 << 20) /* larger than the caches of one processor */
 #define MANY_ROWS ((size_t)128)          /* tokens of a prompt that share a block of weights (linear.c) */
 #define ZERO_WORD 0x77777777u
-
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Layers of one shape, and rows for them. */
 typedef struct bench {
@@ -91,11 +85,11 @@ static sv_status measure(const sv_matrix *shape, size_t n_wanted, size_t n_rows,
                          sv_error *err) {
     bench b = {0};
     sv_status s = open_bench(shape, n_wanted, n_rows, &b, err);
-    double first = now_s(), end = first, fastest_s = 0;
+    double first = sv_now_s(), end = first, fastest_s = 0;
     for (size_t i = 0; !s && (i == 0 || end - first < PROBE_S); i++) {
         double begin = end;
         sv_linear_apply(&b.layers[i % b.n_layers], b.x, shape->n_in, n_rows, b.y, false, NULL, pool);
-        end = now_s();
+        end = sv_now_s();
         if (i == 0 || end - begin < fastest_s) fastest_s = end - begin;
     }
     if (!s) *out = 2.0 * (double)n_rows * (double)shape->n_in * (double)shape->n_out / SV_MAX(fastest_s, 1e-9);

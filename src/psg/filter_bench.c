@@ -2,18 +2,12 @@
 #include "psg/filter_bench.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/pages.h"
 #include "psg/filter.h"
 #include "psg/resample.h"
-
-static double cpu_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void fill_noise(double *x, size_t n) {
     uint32_t seed = 1;
@@ -40,18 +34,18 @@ sv_status sv_filter_bench(double rate_hz, double hours, sv_filter_speed *out, sv
     fill_noise(x, n * SV_FILTER_LANES);
     memset(at_100, 0, n_out * sizeof *at_100);
 
-    double start = cpu_s();
+    double start = sv_clock_s(CLOCK_THREAD_CPUTIME_ID);
     sv_filter_chain_run(&chain, x, n);
-    out->single_s = cpu_s() - start;
-    start = cpu_s();
+    out->single_s = sv_clock_s(CLOCK_THREAD_CPUTIME_ID) - start;
+    start = sv_clock_s(CLOCK_THREAD_CPUTIME_ID);
     for (int i = 0; i < chain.n_stages; i++) {
         const sv_iir *f = &chain.stages[i], *lanes[SV_FILTER_LANES] = {f, f, f, f};
         sv_filtfilt_lanes(lanes, x, n);
     }
-    out->lanes_s = (cpu_s() - start) / SV_FILTER_LANES;
-    start = cpu_s();
+    out->lanes_s = (sv_clock_s(CLOCK_THREAD_CPUTIME_ID) - start) / SV_FILTER_LANES;
+    start = sv_clock_s(CLOCK_THREAD_CPUTIME_ID);
     sv_resample_linear(x, n, SV_FILTER_LANES, at_100, n_out);
-    out->interpolation_s = cpu_s() - start;
+    out->interpolation_s = sv_clock_s(CLOCK_THREAD_CPUTIME_ID) - start;
 done:
     free(x);
     free(at_100);

@@ -17,6 +17,7 @@
 #include "model/embedding_cache.h"
 #include "model/memory_plan.h"
 #include "model/prefix_tree.h"
+#include "render/painters.h"
 #include "stage/provenance.h"
 #include "stage/row.h"
 
@@ -33,12 +34,6 @@ typedef struct sight {
     char sha256[SV_SHA256_HEX_SIZE];
 } sight;
 
-typedef struct hand { /* what one thread works with */
-    sv_painter *painter;
-    sv_desk *desk;
-    unsigned char *rgb;
-} hand;
-
 typedef struct asking {
     sv_run *run;
     sv_prefix_store *store; /* NULL = none */
@@ -48,8 +43,9 @@ typedef struct asking {
     sv_pool *outer, *inner; /* over epochs, inside the network: one of them is NULL */
     int n_hands, n_slots;   /* questions at a time on each desk */
     size_t n_picture_tokens;
-    hand *hands;   /* [n_hands] */
-    sight *sights; /* [n_epochs] */
+    sv_painters painters; /* [n_hands] */
+    sv_desk **desks;      /* [n_hands], each made when it is first used */
+    sight *sights;        /* [n_epochs] */
     sv_row_context row_context;
     int first, end;       /* epochs of the present loop */
     int group_size;       /* epochs of one item */
@@ -91,14 +87,14 @@ static bool is_needed(const asking *a, int epoch) {
 
 static void look(void *context, int64_t item, int thread) {
     asking *a = context;
-    hand *h = &a->hands[thread];
+    const sv_brush *b = &a->painters.brushes[thread];
     int epoch = a->first + (int)item;
     sight *s = &a->sights[epoch];
     sv_error err;
     if (s->embedding || !is_needed(a, epoch) || should_stop(a)) return;
-    sv_picture_draw_epoch(h->painter, &a->run->subject.night, epoch, h->rgb);
-    sv_sha256_hex(h->rgb, SV_PICTURE_BYTES, s->sha256);
-    sv_image image = {.width = SV_PICTURE_WIDTH, .height = SV_PICTURE_HEIGHT, .n_channels = 3, .pixels = h->rgb};
+    sv_picture_draw_epoch(b->painter, &a->run->subject.night, epoch, b->rgb);
+    sv_sha256_hex(b->rgb, SV_PICTURE_BYTES, s->sha256);
+    sv_image image = {.width = SV_PICTURE_WIDTH, .height = SV_PICTURE_HEIGHT, .n_channels = 3, .pixels = b->rgb};
     if (sv_embedding_cache_get_by_key(a->pictures, s->sha256, sizeof s->sha256, &image, a->inner, &s->embedding, NULL,
                                       &err)) {
         fail(a, &err);
@@ -134,7 +130,7 @@ static void on_found(void *context, size_t question, sv_finding *finding) {
 
 static bool on_cancelled(void *context) { return should_stop(((const group *)context)->asking); }
 
-static sv_status ask_group(asking *a, hand *h, group *g, sv_error *err) {
+static sv_status ask_group(asking *a, sv_desk **desk, group *g, sv_error *err) {
     sv_window windows[BLOCK_EPOCHS];
     int last = a->row_context.n_epochs - 1;
     for (int i = 0; i < g->n; i++) {
@@ -143,9 +139,9 @@ static sv_status ask_group(asking *a, hand *h, group *g, sv_error *err) {
             {a->sights[SV_MAX(e - 1, 0)].embedding, a->sights[e].embedding, a->sights[SV_MIN(e + 1, last)].embedding}};
     }
     sv_status s = SV_OK;
-    if (!h->desk) s = sv_desk_new(a->examiner, (size_t)a->n_slots, a->n_picture_tokens, a->inner, &h->desk, err);
+    if (!*desk) s = sv_desk_new(a->examiner, (size_t)a->n_slots, a->n_picture_tokens, a->inner, desk, err);
     const sv_asker asker = {on_found, on_cancelled, g};
-    return s ? s : sv_desk_ask(h->desk, windows, (size_t)g->n, &asker, err);
+    return s ? s : sv_desk_ask(*desk, windows, (size_t)g->n, &asker, err);
 }
 
 static bool is_known(asking *a, int epoch) {
@@ -169,7 +165,7 @@ static void ask(void *context, int64_t item, int thread) {
         }
     }
     if (g.n == 0 || should_stop(a)) return;
-    sv_status s = ask_group(a, &a->hands[thread], &g, &err);
+    sv_status s = ask_group(a, &a->desks[thread], &g, &err);
     if (s) {
         if (s != SV_ERR_CANCELLED) sv_error_prefix(&err, "epochs %d to %d", g.epochs[0], g.epochs[g.n - 1]);
         fail(a, &err);
@@ -252,26 +248,18 @@ static sv_status set_up(asking *a, sv_error *err) {
     sv_prefix_tree_counts counts;
     sv_prefix_tree_count(a->tree, &counts);
     snprintf(run->outcome.cache_warning, sizeof run->outcome.cache_warning, "%s", counts.store_warning);
-    a->hands = sv_calloc((size_t)a->n_hands, sizeof *a->hands);
+    a->desks = sv_calloc((size_t)a->n_hands, sizeof *a->desks);
     a->sights = sv_calloc((size_t)a->row_context.n_epochs, sizeof *a->sights);
-    if (!a->hands || !a->sights)
+    if (!a->desks || !a->sights)
         return sv_fail_memory(err, "pictures", (size_t)a->row_context.n_epochs * sizeof(sight));
-    for (int i = 0; i < a->n_hands; i++) {
-        if ((s = sv_painter_new(&a->hands[i].painter, err))) return s;
-        a->hands[i].rgb = sv_alloc_aligned(SV_PICTURE_BYTES, 1);
-        if (!a->hands[i].rgb) return sv_fail_memory(err, "picture", SV_PICTURE_BYTES);
-    }
-    return SV_OK;
+    return sv_painters_new(a->n_hands, &a->painters, err);
 }
 
 static void tear_down(asking *a) {
-    for (int i = 0; a->hands && i < a->n_hands; i++) {
-        sv_painter_free(a->hands[i].painter);
-        sv_desk_free(a->hands[i].desk);
-        free(a->hands[i].rgb);
-    }
+    for (int i = 0; a->desks && i < a->n_hands; i++) sv_desk_free(a->desks[i]);
+    sv_painters_free(&a->painters);
     for (int i = 0; a->sights && i < a->row_context.n_epochs; i++) forget(a, &a->sights[i]);
-    free(a->hands);
+    free(a->desks);
     free(a->sights);
     sv_examiner_free(a->examiner);
     sv_embedding_cache_free(a->pictures);

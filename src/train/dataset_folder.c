@@ -12,7 +12,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "render/hands.h"
+#include "render/painters.h"
 #include "render/picture_file.h"
 
 static const char done_name[] = "dataset.json", job_name[] = "job.json";
@@ -265,8 +265,7 @@ typedef struct drawing {
     const sv_labelled_night *night;
     const char *subject;
     const bool *wanted;
-    sv_hand *hands;
-    int n_hands;
+    sv_painters painters;
     pthread_mutex_t lock; /* of what follows */
     int64_t n_done;
     atomic_bool stop;
@@ -284,12 +283,12 @@ char *sv_dataset_picture_path(const char *subject, int epoch, sv_stage stage) {
     return NULL;
 }
 
-static sv_status draw_one(const drawing *d, const sv_hand *h, int epoch, bool *kept, sv_error *err) {
+static sv_status draw_one(const drawing *d, const sv_brush *b, int epoch, bool *kept, sv_error *err) {
     char *name = sv_dataset_picture_path(d->subject, epoch, (sv_stage)d->night->stages[epoch]);
     char *path = name ? sv_dataset_path(d->folder->job, name, err) : NULL;
     sv_status status = path ? SV_OK : sv_fail_memory(err, "a path", 0);
     *kept = path && d->folder->keep_pictures && sv_file_exists(path);
-    if (path && !*kept) status = sv_picture_file_write(h->painter, &d->night->signals, epoch, h->rgb, path, err);
+    if (path && !*kept) status = sv_picture_file_write(b->painter, &d->night->signals, epoch, b->rgb, path, err);
     free(path);
     free(name);
     return status;
@@ -304,7 +303,7 @@ static void work(void *context, int64_t item, int thread) {
         atomic_store(&d->stop, true);
         return;
     }
-    sv_status status = wanted ? draw_one(d, &d->hands[thread], (int)item, &kept, &err) : SV_OK;
+    sv_status status = wanted ? draw_one(d, &d->painters.brushes[thread], (int)item, &kept, &err) : SV_OK;
     pthread_mutex_lock(&d->lock);
     if (status && !d->status) {
         d->status = status;
@@ -329,8 +328,7 @@ sv_status sv_dataset_draw(sv_dataset_folder *folder, const sv_labelled_night *ni
                           const bool *wanted, sv_error *err) {
     drawing d = {.folder = folder, .night = night, .subject = subject, .wanted = wanted};
     sv_status status = make_picture_folder(folder->job, subject, err);
-    d.n_hands = sv_pool_n_threads(folder->job->filters.night.pool);
-    if (!status) status = sv_hands_new(d.n_hands, &d.hands, err);
+    if (!status) status = sv_painters_new(sv_pool_n_threads(folder->job->filters.night.pool), &d.painters, err);
     if (!status) {
         pthread_mutex_init(&d.lock, NULL);
         sv_pool_run(folder->job->filters.night.pool, night->n_epochs, work, &d);
@@ -338,7 +336,7 @@ sv_status sv_dataset_draw(sv_dataset_folder *folder, const sv_labelled_night *ni
         status = d.status;
         if (status) *err = d.err;
     }
-    sv_hands_free(d.hands, d.n_hands);
+    sv_painters_free(&d.painters);
     if (!status && atomic_load(&d.stop)) status = sv_fail(err, SV_ERR_CANCELLED, "interrupted");
     return status;
 }
