@@ -396,7 +396,7 @@ static int check_mode(const char *name) {
     for (size_t i = 0; i < SV_COUNT(modes); i++) {
         if (strcmp(name, modes[i].name) == 0) return 0;
     }
-    return sv_cli_usage(&sv_cmd_bench_train, "--mode: there is no '%s'", name);
+    return sv_cli_usage(&sv_cmd_bench_train, "--mode: there is no '%s', see --help", name);
 }
 
 static int run(int argc, char **argv) {

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/command.h"
@@ -244,7 +245,7 @@ static bool on_cancelled(void *context) {
 
 /* The steps of `stage` on a recording of the user, in a folder that is removed again. */
 static sv_status bench_night(bench *b, const char *recording, int n_threads, sv_error *err) {
-    char folder[] = "/tmp/sleepvlm-bench-XXXXXX", command[64], beside[96];
+    char folder[] = "/tmp/sleepvlm-bench-XXXXXX", beside[96];
     if (!mkdtemp(folder)) return sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot create", folder);
     sv_run run;
     sv_stage_options options = {.n_threads = n_threads, .cancelled = on_cancelled};
@@ -267,8 +268,7 @@ static sv_status bench_night(bench *b, const char *recording, int n_threads, sv_
         }
         sv_run_close(&run);
     }
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    if (system(command) != 0 && !s) s = sv_fail(err, SV_ERR_OUTPUT, "%s: cannot be removed", folder);
+    sv_folder_remove(folder);
     return s;
 }
 

@@ -96,19 +96,6 @@ static sv_status load_prompt(const char *path, char **out, sv_error *err) {
     return status;
 }
 
-static sv_status gather_choices(const sv_night_arguments *a, sv_channel_choice **out, size_t *n, sv_error *err) {
-    sv_status status = SV_OK;
-    if (a->montage_path) status = sv_montage_file_load(a->montage_path, out, n, err);
-    for (size_t i = 0, capacity = *n; i < a->n_choices && !status; i++) {
-        /* the command line comes later and so wins over the file */
-        if (sv_grow(out, *n, &capacity, sizeof **out))
-            (*out)[(*n)++] = a->choices[i];
-        else
-            status = sv_fail_memory(err, "channel choices", *n * sizeof **out);
-    }
-    return status;
-}
-
 static sv_status print_json(const arguments *a, json_t *summary, sv_error *err) {
     json_object_set_new(summary, "folder", sv_json_string(a->folder));
     char *line = json_dumps(summary, JSON_COMPACT);
@@ -152,7 +139,7 @@ static int dataset(const arguments *a) {
     sv_pool *pool = NULL;
     int code = 0;
     sv_status status = sv_dataset_inputs_find(a->recordings, a->n_recordings, &inputs, &err);
-    if (!status) status = gather_choices(&a->night, &choices, &n_choices, &err);
+    if (!status) status = sv_night_arguments_choices(&a->night, &choices, &n_choices, &err);
     if (!status) status = sv_pool_new(a->n_threads, &pool, &err);
     sv_dataset_job job = {.sft = a->sft,
                           .inputs = &inputs,

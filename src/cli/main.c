@@ -106,9 +106,13 @@ static void print_overview(FILE *out) {
     fputs("\n'sleepvlm help COMMAND' explains one. Research software, not a medical device.\n", out);
 }
 
-static int no_command(const char *before, const char *name) {
-    fprintf(stderr, "sleepvlm: there is no command '%s%s%s'. Try 'sleepvlm help%s%s'.\n", before, *before ? " " : "",
-            name, *before ? " " : "", before);
+/* before: the command that it should be a part of; NULL = none. */
+static int no_command(const sv_command *before, const char *name) {
+    const char *first = before ? before->name : "", *space = before ? " " : "";
+    fprintf(stderr, "sleepvlm: there is no command '%s%s%s'", first, space, name);
+    for (const sv_command *const *part = before ? before->parts : NULL; part && *part; part++)
+        fprintf(stderr, "%s '%s'", part == before->parts ? ", only" : ",", (*part)->name);
+    fprintf(stderr, ". Try 'sleepvlm help%s%s'.\n", space, first);
     return sv_exit_code(SV_ERR_USAGE);
 }
 
@@ -121,7 +125,7 @@ static int help(int n_words, char **words) {
     }
     for (int i = 0; i < n_words && (!command || command->parts); i++) {
         const sv_command *found = find(command ? command->parts : commands, words[i]);
-        if (!found) return no_command(command ? command->name : "", words[i]);
+        if (!found) return no_command(command, words[i]);
         command = found;
     }
     return sv_cli_help(command);
@@ -138,13 +142,13 @@ static int run_command(int argc, char **argv) {
     }
     if (is_help(argv[0])) return help(argc - 1, argv + 1);
     const sv_command *command = find(commands, argv[0]);
-    if (!command) return no_command("", argv[0]);
+    if (!command) return no_command(NULL, argv[0]);
     while (command->parts) {
         if (argc > 1 && is_help(argv[1])) return sv_cli_help(command);
         const sv_command *part = argc > 1 ? find(command->parts, argv[1]) : NULL;
         if (!part && command->run) break;
         if (argc == 1) return sv_cli_usage(command, "expected what to %s", command->name);
-        if (!part) return no_command(command->name, argv[1]);
+        if (!part) return no_command(command, argv[1]);
         argc--;
         argv++;
         command = part;

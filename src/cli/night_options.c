@@ -64,19 +64,25 @@ void sv_opened_night_print(const sv_opened_night *o, const char *name, const jso
     sv_print_warnings(warnings);
 }
 
-static sv_status find_montage(sv_opened_night *o, const sv_night_arguments *a, sv_error *err) {
-    sv_channel_choice *choices = NULL;
-    size_t n = 0;
+sv_status sv_night_arguments_choices(const sv_night_arguments *a, sv_channel_choice **out, size_t *n, sv_error *err) {
     sv_status status = SV_OK;
-    if (a->montage_path) status = sv_montage_file_load(a->montage_path, &choices, &n, err);
-    for (size_t i = 0, capacity = n; i < a->n_choices && !status; i++) {
+    *out = NULL;
+    *n = 0;
+    if (a->montage_path) status = sv_montage_file_load(a->montage_path, out, n, err);
+    for (size_t i = 0, capacity = *n; i < a->n_choices && !status; i++) {
         /* the command line comes later and so wins over the file */
-        if (sv_grow(&choices, n, &capacity, sizeof *choices)) {
-            choices[n++] = a->choices[i];
-        } else {
-            status = sv_fail_memory(err, "channel choices", n * sizeof *choices);
-        }
+        if (sv_grow(out, *n, &capacity, sizeof **out))
+            (*out)[(*n)++] = a->choices[i];
+        else
+            status = sv_fail_memory(err, "channel choices", *n * sizeof **out);
     }
+    return status;
+}
+
+static sv_status find_montage(sv_opened_night *o, const sv_night_arguments *a, sv_error *err) {
+    sv_channel_choice *choices;
+    size_t n;
+    sv_status status = sv_night_arguments_choices(a, &choices, &n, err);
     if (!status) status = sv_montage_find(o->info, choices, n, &o->montage, err);
     free(choices);
     return status;

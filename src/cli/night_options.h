@@ -54,6 +54,11 @@ typedef struct sv_night_arguments {
 /* Takes one of the options; anything else is a usage error. Returns 0 or the exit status after the message. */
 int sv_night_arguments_take(sv_night_arguments *arguments, const sv_command *command, int letter, const char *value);
 
+/* The channels that were named, those of the file first. *out [n] is freed by the caller, also after a failure.
+ * SV_ERR_INPUT names the file. */
+sv_status sv_night_arguments_choices(const sv_night_arguments *arguments, sv_channel_choice **out, size_t *n,
+                                     sv_error *err);
+
 /* A recording, what was found out about it, and its filtered signals. */
 typedef struct sv_opened_night {
     sv_recording *recording;
