@@ -126,7 +126,7 @@ static void only_what_will_be_needed(void **state) {
 /* Closed while the thread simulates. */
 static void closed_at_any_moment(void **state) {
     const sv_source_options options = {.kind = SV_RECORD_COARSE, .stop = stop, .no_pictures = true};
-    static const sv_sim_range hours = {.first_seed = 50, .n_nights = 3, .hours = 1, .rate_hz = 100};
+    static const sv_sim_range hours = {.first_seed = 50, .n_nights = 3, .hours = 0.3, .rate_hz = 100};
     (void)state;
     for (long wait_us = 0; wait_us < 100000; wait_us = 3 * wait_us + 1000) {
         sv_source *s;
