@@ -207,15 +207,10 @@ static sv_status filter_night(const sv_sim_night *sim, bool targets, sv_night *o
     return status;
 }
 
-typedef struct asking {
-    bool (*stop)(void *);
-    void *context;
-} asking;
-
 static bool go_on(void *context, double share) {
-    const asking *a = context;
+    bool (*stop)(void) = *(bool (**)(void))context;
     (void)share;
-    return !a->stop || !a->stop(a->context);
+    return !stop || !stop();
 }
 
 static sv_status label(sv_sim_night *sim, uint64_t seed, sv_labelled_night *out, sv_error *err) {
@@ -231,12 +226,12 @@ static sv_status label(sv_sim_night *sim, uint64_t seed, sv_labelled_night *out,
     return SV_OK;
 }
 
-sv_status sv_labelled_night_simulate(const sv_sim_options *options, bool with_seconds, bool (*stop)(void *),
-                                     void *context, sv_labelled_night *out, sv_error *err) {
+sv_status sv_labelled_night_simulate(const sv_sim_options *options, bool with_seconds, bool (*stop)(void),
+                                     sv_labelled_night *out, sv_error *err) {
     sv_sim_night sim;
     sv_night targets = {0};
     *out = (sv_labelled_night){0};
-    sv_status status = sv_simulate_night(options, go_on, &(asking){stop, context}, &sim, err);
+    sv_status status = sv_simulate_night(options, go_on, &stop, &sim, err);
     if (status) return status;
     status = filter_night(&sim, false, &out->signals, err);
     if (!status && with_seconds) status = filter_night(&sim, true, &targets, err);

@@ -46,9 +46,9 @@ void sv_labelled_night_free(sv_labelled_night *night); /* frees and zeroes */
 sv_status sv_labelled_night_open(const sv_dataset_input *input, const sv_dataset_filters *filters, bool with_seconds,
                                  sv_labelled_night *out, sv_error *err);
 
-/* The same of a night that is made now. `stop` is asked often, may be NULL; true: SV_ERR_CANCELLED. */
-sv_status sv_labelled_night_simulate(const sv_sim_options *options, bool with_seconds, bool (*stop)(void *),
-                                     void *context, sv_labelled_night *out, sv_error *err);
+/* The same of a night that is made now. `stop` may be NULL. */
+sv_status sv_labelled_night_simulate(const sv_sim_options *options, bool with_seconds, bool (*stop)(void),
+                                     sv_labelled_night *out, sv_error *err);
 
 /* May this epoch be asked about in a record of WPT, or why not; `any_channels`: also with fewer than 4. */
 int sv_labelled_night_wpt_skip(const sv_labelled_night *night, int epoch, bool any_channels);

@@ -9,12 +9,7 @@ enum { DEFAULT_WINDOW = 4 };
 struct sv_source {
     const sv_source_kind *kind;
     void *self;
-    const int64_t *first;
-    int64_t n_nights;
-    sv_order_options options;
     sv_source_order *order;
-    sv_source_order *ahead; /* of the next window; NULL: nothing is prepared ahead */
-    uint64_t until, window_end;
 };
 
 void sv_epoch_facts_free(sv_epoch_facts *facts) {
@@ -44,7 +39,7 @@ sv_status sv_source_new(const sv_source_kind *kind, void *self, const int64_t *f
         kind->free(self);
         return sv_fail_memory(err, "a source", sizeof *source);
     }
-    *source = (sv_source){.kind = kind, .self = self, .first = first, .n_nights = n_nights, .options = order};
+    *source = (sv_source){.kind = kind, .self = self};
     sv_status status = SV_OK;
     if (first[n_nights] == 0) status = sv_fail(err, SV_ERR_INPUT, "there is no epoch to train on");
     if (!status) status = sv_source_order_new(first, n_nights, &order, &source->order, err);
@@ -58,7 +53,6 @@ sv_status sv_source_new(const sv_source_kind *kind, void *self, const int64_t *f
 void sv_source_close(sv_source *source) {
     if (!source) return;
     sv_source_order_free(source->order);
-    sv_source_order_free(source->ahead);
     source->kind->free(source->self);
     free(source);
 }
@@ -69,26 +63,6 @@ sv_status sv_source_find_system(sv_source *source, char **out, sv_error *err) {
     return source->kind->find_system(source->self, out, err);
 }
 
-sv_status sv_source_prefetch(sv_source *source, uint64_t until, sv_error *err) {
-    source->until = until;
-    if (source->ahead || !source->kind->prepare_ahead) return SV_OK;
-    return sv_source_order_new(source->first, source->n_nights, &source->options, &source->ahead, err);
-}
-
-/* Once for each window: what comes behind it. */
-static sv_status look_ahead(sv_source *source, sv_error *err) {
-    sv_source_place place;
-    const int64_t *nights;
-    int n_nights;
-    uint64_t end = sv_source_order_window_end(source->order);
-    if (!source->ahead || source->window_end == end) return SV_OK;
-    source->window_end = end;
-    if (end >= source->until) return SV_OK;
-    sv_status status = sv_source_order_find(source->ahead, end, &place, &nights, &n_nights, err);
-    if (!status) source->kind->prepare_ahead(source->self, nights, n_nights);
-    return status;
-}
-
 sv_status sv_source_get(sv_source *source, uint64_t i, sv_record *out, sv_error *err) {
     sv_source_place place;
     const int64_t *nights;
@@ -96,7 +70,6 @@ sv_status sv_source_get(sv_source *source, uint64_t i, sv_record *out, sv_error 
     *out = (sv_record){.weight = 1};
     sv_status status = sv_source_order_find(source->order, i, &place, &nights, &n_nights, err);
     if (!status && source->kind->prepare) status = source->kind->prepare(source->self, nights, n_nights, err);
-    if (!status) status = look_ahead(source, err);
     if (!status) status = source->kind->get(source->self, &place, out, err);
     if (status) sv_record_free(out);
     return status;

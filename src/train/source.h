@@ -63,13 +63,12 @@ typedef struct sv_source_options {
                              gains exp(N(0, 0.06)) by channel. Not for JSONL, whose pictures are drawn. */
     bool shuffle;         /* see sv_source_get */
     int run;              /* neighbouring epochs that stay together and look alike under `vary`; 0: 1 */
-    int window;    /* nights in memory, among which is shuffled; 0: 4. A night of 8 h takes 145 MB (sv_source_prefetch:
-                      twice    as many) */
-    int repeat;    /* with `shuffle`: how often a window's records come, newly mixed and varied, before the next
-                      nights are prepared (simulating one takes 7 ms an epoch); 0: 1 */
-    uint64_t seed; /* of order, channels, gains and wordings */
-    sv_pool *pool; /* prepares nights in parallel; NULL: one by one */
-    bool (*stop)(void); /* asked now and then while nights are prepared; true: SV_ERR_CANCELLED. May be NULL */
+    int window;           /* nights in memory, among which is shuffled; 0: 4. A night of 8 h takes 140 MB */
+    int repeat;           /* with `shuffle`: how often a window's records come, newly mixed and varied, before the next
+                             nights are prepared (simulating one takes 7 ms an epoch); 0: 1 */
+    uint64_t seed;        /* of order, channels, gains and wordings */
+    sv_pool *pool;        /* prepares nights in parallel; NULL: one by one */
+    bool (*stop)(void);   /* asked now and then while nights are prepared; true: SV_ERR_CANCELLED. May be NULL */
 } sv_source_options;
 
 typedef struct sv_source sv_source;
@@ -97,11 +96,6 @@ void sv_source_close(sv_source *source);
 
 /* Records of one pass, repetitions counted. */
 int64_t sv_source_n(const sv_source *source);
-
-/* From now on the nights of the next window are prepared in a thread of their own while records of the present one are
- * taken, as long as they have records below `until`: twice the memory of a window. The records are the same. stop is
- * then asked from that thread, too. Nothing to do for JSONL. */
-sv_status sv_source_prefetch(sv_source *source, uint64_t until, sv_error *err);
 
 /* The system prompt that all records have, in new memory (free); NULL when they have none or not the same. Reads the
  * whole file of records: SV_ERR_INPUT names the line that is no record. */

@@ -9,9 +9,6 @@
 typedef struct sv_source_kind {
     /* Makes nights ready, and forgets all others. NULL: nothing to do. */
     sv_status (*prepare)(void *self, const int64_t *nights, int n_nights, sv_error *err);
-    /* Begins to make nights ready that `prepare` will be asked for next, in a thread; what is ready stays. NULL:
-     * nothing to do. What fails is tried again by `prepare`, which says so. */
-    void (*prepare_ahead)(void *self, const int64_t *nights, int n_nights);
     sv_status (*get)(void *self, const sv_source_place *place, sv_record *out, sv_error *err);
     /* The system prompt that all records have, in new memory; NULL when there is none or they differ. */
     sv_status (*find_system)(void *self, char **out, sv_error *err);

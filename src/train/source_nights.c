@@ -1,7 +1,5 @@
 /* source_nights.c - records drawn when they are asked for, from recordings or simulated nights held in memory. */
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,29 +14,14 @@
 static const double gain_sigma = 0.06, share_one_eeg = 0.35, share_subset = 0.2;
 static const unsigned eeg_roles = 1u << SV_ROLE_F4 | 1u << SV_ROLE_C4 | 1u << SV_ROLE_O2;
 
-enum { NO_NIGHT = -1, TAKEN = -2 };
-
 typedef struct slot { /* a night in memory */
-    int64_t night;    /* NO_NIGHT; TAKEN: one that is being loaded, whose content is not to be looked at */
+    int64_t night;    /* -1: none */
     bool wanted;
     sv_labelled_night content;
     int *epochs; /* [n_epochs] those that become records */
-} slot;
-
-typedef struct job { /* a night to be loaded into a slot that is TAKEN for it */
-    slot *slot;
-    int64_t night;
-    sv_status status; /* SV_ERR_CANCELLED before it has run */
+    sv_status status;
     sv_error err;
-} job;
-
-/* Jobs that several threads share: each takes the next. */
-typedef struct crew {
-    struct nights *nights;
-    job *jobs;
-    int n;
-    atomic_int next;
-} crew;
+} slot;
 
 typedef struct nights {
     sv_source_options options;
@@ -49,12 +32,8 @@ typedef struct nights {
     sv_sim_range range; /* of simulated ones, n_nights 0 otherwise */
     int64_t n_nights;
     int64_t *first; /* [n_nights + 1] records before each */
-    slot *slots;    /* [n_slots] of two windows: the present one and that which is prepared ahead */
+    slot *slots;
     int n_slots;
-    crew ahead;
-    bool is_running; /* `thread` is, or waits to be joined */
-    pthread_t thread;
-    atomic_bool quit; /* what is loaded is not wanted any more */
     sv_painter *painter;
     double *scaled[SV_N_ROLES]; /* [3000] an epoch under other gains */
 } nights;
@@ -64,14 +43,11 @@ typedef struct nights {
 static void empty(slot *x) {
     sv_labelled_night_free(&x->content);
     free(x->epochs);
-    *x = (slot){.night = NO_NIGHT};
+    *x = (slot){.night = -1};
 }
-
-static void finish_ahead(nights *s, bool is_wanted);
 
 static void free_nights(void *self) {
     nights *s = self;
-    finish_ahead(s, false);
     for (int i = 0; i < s->n_slots; i++) empty(&s->slots[i]);
     for (int r = 0; r < SV_N_ROLES; r++) free(s->scaled[r]);
     free(s->slots);
@@ -103,45 +79,35 @@ static sv_status list_epochs(const nights *s, slot *x, int *n_epochs, sv_error *
     return SV_OK;
 }
 
-static bool is_stopped(void *context) {
-    nights *s = context;
-    return atomic_load(&s->quit) || (s->options.stop && s->options.stop());
-}
-
-/* alone: on this thread only, for the pool is another's. */
-static sv_status load(nights *s, int64_t night, bool with_seconds, bool alone, slot *x, int *n_epochs, sv_error *err) {
+static sv_status load(const nights *s, int64_t night, bool with_seconds, slot *x, int *n_epochs, sv_error *err) {
     sv_status status;
-    if (is_stopped(s)) return sv_fail(err, SV_ERR_CANCELLED, "interrupted");
+    if (s->options.stop && s->options.stop()) return sv_fail(err, SV_ERR_CANCELLED, "interrupted");
     if (s->range.n_nights) {
         const sv_sim_options options = {s->range.first_seed + (uint64_t)night, s->range.hours, s->range.rate_hz,
                                         s->range.profile};
-        status = sv_labelled_night_simulate(&options, with_seconds, is_stopped, s, &x->content, err);
+        status = sv_labelled_night_simulate(&options, with_seconds, s->options.stop, &x->content, err);
     } else {
-        sv_dataset_filters filters = s->filters;
-        if (alone) filters.night.pool = NULL;
-        status = sv_labelled_night_open(&s->inputs.items[night], &filters, with_seconds, &x->content, err);
+        status = sv_labelled_night_open(&s->inputs.items[night], &s->filters, with_seconds, &x->content, err);
     }
-    return status ? status : list_epochs(s, x, n_epochs, err);
+    if (!status) status = list_epochs(s, x, n_epochs, err);
+    x->night = night;
+    return status;
 }
 
-static void do_job(nights *s, job *j, bool alone) {
+typedef struct loading {
+    nights *s;
+    slot **slots;
+} loading;
+
+static void load_one(void *context, int64_t item, int thread) {
+    const loading *l = context;
+    slot *x = l->slots[item];
+    const nights *s = l->s;
     int n = 0;
-    j->status = load(s, j->night, s->with_seconds, alone, j->slot, &n, &j->err);
-    if (j->status || n == s->first[j->night + 1] - s->first[j->night]) return;
-    j->status = sv_fail(&j->err, SV_ERR_INPUT, "night %lld changed while it was read", (long long)j->night + 1);
-}
-
-static bool do_next(crew *c, bool alone) {
-    int k = atomic_fetch_add(&c->next, 1);
-    if (k >= c->n) return false;
-    do_job(c->nights, &c->jobs[k], alone);
-    return true;
-}
-
-static void do_one(void *context, int64_t item, int thread) {
-    (void)item;
     (void)thread;
-    do_next(context, false);
+    x->status = load(s, x->night, s->with_seconds, x, &n, &x->err);
+    if (x->status || n == s->first[x->night + 1] - s->first[x->night]) return;
+    x->status = sv_fail(&x->err, SV_ERR_INPUT, "night %lld changed while it was read", (long long)x->night + 1);
 }
 
 static slot *find_slot(const nights *s, int64_t night) {
@@ -151,106 +117,41 @@ static slot *find_slot(const nights *s, int64_t night) {
     return NULL;
 }
 
-/* A job for each of these nights that is not there; there must be slots for them. False without memory. */
-static bool hire(nights *s, const int64_t *wanted, int n_wanted, crew *out) {
-    *out = (crew){.nights = s, .jobs = sv_calloc((size_t)n_wanted, sizeof *out->jobs)};
-    for (int k = 0; out->jobs && k < n_wanted; k++) {
-        slot *x = find_slot(s, wanted[k]) ? NULL : find_slot(s, NO_NIGHT);
-        if (!x) continue;
-        x->night = TAKEN;
-        out->jobs[out->n++] = (job){.slot = x, .night = wanted[k], .status = SV_ERR_CANCELLED};
-    }
-    return out->jobs != NULL;
-}
-
-/* What was loaded is there, what was not leaves its slot; the first error. */
-static sv_status dismiss(crew *c, sv_error *err) {
-    sv_status status = SV_OK;
-    for (int k = 0; k < c->n; k++) {
-        job *j = &c->jobs[k];
-        if (!j->status) {
-            j->slot->night = j->night;
-            continue;
-        }
-        if (!status && err) *err = j->err;
-        if (!status) status = j->status;
-        empty(j->slot);
-    }
-    free(c->jobs);
-    *c = (crew){0};
-    return status;
-}
-
-static bool is_among(int64_t night, const int64_t *list, int n) {
-    for (int k = 0; k < n; k++) {
-        if (list[k] == night) return true;
-    }
-    return false;
-}
-
-/* Of the nights in memory only these stay. */
-static void keep(nights *s) {
-    for (int i = 0; i < s->n_slots; i++) {
-        if (!s->slots[i].wanted && s->slots[i].night >= 0) empty(&s->slots[i]);
-    }
-}
-
-/* ---- ahead of time */
-
-static void *ahead_main(void *context) {
-    nights *s = context;
-    while (!atomic_load(&s->quit) && do_next(&s->ahead, true)) continue;
-    return NULL;
-}
-
-/* Wanted: all threads help with what is left. Errors are met again when the night is loaded by `prepare`. */
-static void finish_ahead(nights *s, bool is_wanted) {
-    if (!s->is_running) return;
-    if (is_wanted)
-        sv_pool_run(s->options.pool, SV_MAX(s->ahead.n - atomic_load(&s->ahead.next), 0), do_one, &s->ahead);
-    else
-        atomic_store(&s->quit, true);
-    pthread_join(s->thread, NULL);
-    atomic_store(&s->quit, false);
-    s->is_running = false;
-    dismiss(&s->ahead, NULL);
-}
-
-static void prepare_ahead(void *self, const int64_t *next, int n_next) {
-    nights *s = self;
-    finish_ahead(s, false);
-    for (int i = 0; i < s->n_slots; i++) s->slots[i].wanted |= is_among(s->slots[i].night, next, n_next);
-    keep(s);
-    if (!hire(s, next, n_next, &s->ahead)) return;
-    if (s->ahead.n > 0) s->is_running = pthread_create(&s->thread, NULL, ahead_main, s) == 0;
-    if (!s->is_running) dismiss(&s->ahead, NULL);
-}
-
-/* ---- when they are needed */
-
-static int mark_wanted(nights *s, const int64_t *wanted, int n_wanted) {
-    int n_there = 0;
-    for (int i = 0; i < s->n_slots; i++) {
-        s->slots[i].wanted = is_among(s->slots[i].night, wanted, n_wanted);
-        n_there += s->slots[i].wanted;
-    }
-    return n_wanted - n_there;
-}
-
 static sv_status prepare(void *self, const int64_t *wanted, int n_wanted, sv_error *err) {
     nights *s = self;
-    crew c;
-    if (mark_wanted(s, wanted, n_wanted) == 0) return SV_OK;
-    bool is_wanted = false;
-    for (int k = 0; k < s->ahead.n; k++) is_wanted |= is_among(s->ahead.jobs[k].night, wanted, n_wanted);
-    finish_ahead(s, is_wanted);
-    int n_missing = mark_wanted(s, wanted, n_wanted);
-    keep(s);
+    slot **missing = NULL;
+    int n_missing = 0;
+    for (int i = 0; i < s->n_slots; i++) s->slots[i].wanted = false;
+    for (int k = 0; k < n_wanted; k++) {
+        slot *x = find_slot(s, wanted[k]);
+        if (x)
+            x->wanted = true;
+        else
+            n_missing++;
+    }
     if (n_missing == 0) return SV_OK;
-    if (!hire(s, wanted, n_wanted, &c)) return sv_fail_memory(err, "nights", 0);
-    sv_pool_run(s->options.pool, c.n, do_one, &c);
-    sv_status status = dismiss(&c, err);
-    mark_wanted(s, wanted, n_wanted);
+    if (!(missing = sv_calloc((size_t)n_missing, sizeof *missing))) return sv_fail_memory(err, "nights", 0);
+    n_missing = 0;
+    for (int i = 0; i < s->n_slots; i++) {
+        if (!s->slots[i].wanted) empty(&s->slots[i]);
+    }
+    for (int k = 0; k < n_wanted; k++) {
+        if (find_slot(s, wanted[k])) continue;
+        slot *x = find_slot(s, -1);
+        x->night = wanted[k];
+        missing[n_missing++] = x;
+    }
+    sv_pool_run(s->options.pool, n_missing, load_one, &(loading){s, missing});
+    sv_status status = SV_OK;
+    for (int k = 0; k < n_missing; k++) {
+        if (!missing[k]->status) continue;
+        if (!status) {
+            status = missing[k]->status;
+            if (err) *err = missing[k]->err;
+        }
+        empty(missing[k]);
+    }
+    free(missing);
     return status;
 }
 
@@ -467,7 +368,7 @@ static sv_status find_system(void *self, char **out, sv_error *err) {
 }
 
 static const sv_source_kind kind_of_nights = {
-    .prepare = prepare, .prepare_ahead = prepare_ahead, .get = get, .find_system = find_system, .free = free_nights};
+    .prepare = prepare, .get = get, .find_system = find_system, .free = free_nights};
 
 /* What both kinds need; the caller then fills s->first. */
 static sv_status new_nights(const sv_source_options *options, int64_t n_nights, nights **out, sv_error *err) {
@@ -481,10 +382,10 @@ static sv_status new_nights(const sv_source_options *options, int64_t n_nights, 
     s->n_nights = n_nights;
     s->first = sv_calloc((size_t)n_nights + 1, sizeof *s->first);
     int window = options->shuffle ? (options->window > 0 ? options->window : 4) : 1;
-    s->n_slots = (int)SV_MIN(2 * (int64_t)window, n_nights);
+    s->n_slots = (int)SV_MIN((int64_t)window, n_nights);
     s->slots = sv_calloc((size_t)s->n_slots, sizeof *s->slots);
     bool ok = s->first && s->slots;
-    for (int i = 0; i < s->n_slots && s->slots; i++) s->slots[i].night = NO_NIGHT;
+    for (int i = 0; i < s->n_slots && s->slots; i++) s->slots[i].night = -1;
     for (int r = 0; r < SV_N_ROLES && options->vary; r++) {
         ok &= (s->scaled[r] = sv_calloc(SV_EPOCH_SAMPLES, sizeof(double))) != NULL;
     }
@@ -507,9 +408,9 @@ sv_status sv_source_open_recordings(const char *const *paths, int n_paths, const
     }
     s->inputs = inputs;
     for (size_t i = 0; i < inputs.n && !status; i++) {
-        slot x = {.night = NO_NIGHT};
+        slot x = {.night = -1};
         int n = 0;
-        status = load(s, (int64_t)i, false, false, &x, &n, err);
+        status = load(s, (int64_t)i, false, &x, &n, err);
         s->first[i + 1] = s->first[i] + n;
         empty(&x);
     }

@@ -17,7 +17,6 @@ struct sv_source_order {
     uint64_t pass;
     int64_t window;      /* -1: none */
     int64_t turn;        /* of the window's `repeat` */
-    int64_t end;         /* records of the pass up to its end */
     int64_t *nights;     /* [n_nights] in the order of the pass */
     int64_t *pass_first; /* [n_nights + 1] records before each of them */
     item *items;         /* of the window, mixed */
@@ -143,11 +142,6 @@ static void find_shuffled(sv_source_order *o, int64_t r, sv_source_place *out, c
         .pass = o->pass * (uint64_t)repeat + (uint64_t)turn, .night = o->nights[from + x->slot], .record = x->record};
     *nights = &o->nights[from];
     *n_nights = (int)(to - from);
-    o->end = o->pass_first[to] * repeat;
-}
-
-uint64_t sv_source_order_window_end(const sv_source_order *o) {
-    return o->pass * (uint64_t)sv_source_order_n(o) + (uint64_t)o->end;
 }
 
 sv_status sv_source_order_find(sv_source_order *o, uint64_t i, sv_source_place *out, const int64_t **nights,
@@ -165,7 +159,5 @@ sv_status sv_source_order_find(sv_source_order *o, uint64_t i, sv_source_place *
     *out = (sv_source_place){.pass = pass, .night = o->nights[k], .record = r - o->pass_first[k]};
     *nights = &o->nights[k];
     *n_nights = 1;
-    o->pass = pass;
-    o->end = o->pass_first[k + 1];
     return SV_OK;
 }

@@ -37,9 +37,6 @@ void sv_source_order_free(sv_source_order *order);
 /* Records of a pass, repetitions counted. */
 int64_t sv_source_order_n(const sv_source_order *order);
 
-/* The first record behind the window that the last place found lies in: from there on other nights are needed. */
-uint64_t sv_source_order_window_end(const sv_source_order *order);
-
 /* Place of record i. *nights, *n_nights: the nights that records around it come from, this one among them; valid until
  * the next call. */
 sv_status sv_source_order_find(sv_source_order *order, uint64_t i, sv_source_place *out, const int64_t **nights,

@@ -161,8 +161,6 @@ static sv_status plan(training *t, sv_error *err) {
     if (n < 1)
         return sv_fail(err, SV_ERR_INPUT, "there is nothing to do: %lld records, %g epochs",
                        (long long)sv_source_n(t->source), c->epochs);
-    sv_status s = sv_source_prefetch(t->source, (uint64_t)n * (uint64_t)per_update, err);
-    if (s) return s;
     t->n_micro = (size_t)c->gradient_accumulation_steps;
     t->micro = sv_calloc(t->n_micro, sizeof *t->micro);
     t->outcome->n_updates = n;
