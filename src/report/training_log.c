@@ -16,6 +16,11 @@
 void sv_training_log_free(sv_training_log *log) {
     free(log->updates);
     free(log->evaluations);
+    for (size_t i = 0; i < log->n_heads; i++) {
+        free(log->heads[i].name);
+        free(log->heads[i].losses);
+        free(log->heads[i].accuracies);
+    }
     json_decref(log->run);
     *log = (sv_training_log){0};
 }
@@ -23,6 +28,54 @@ void sv_training_log_free(sv_training_log *log) {
 /* ---- lines */
 
 static double number(const json_t *line, const char *key) { return sv_json_real(line, key, NAN); }
+
+/* Room for update `index`, where nothing is known yet. */
+static bool make_room(sv_logged_head *head, size_t index) {
+    if (!sv_grow(&head->losses, index, &head->loss_capacity, sizeof *head->losses) ||
+        !sv_grow(&head->accuracies, index, &head->accuracy_capacity, sizeof *head->accuracies))
+        return false;
+    head->losses[index] = head->accuracies[index] = NAN;
+    return true;
+}
+
+static sv_logged_head *find_head(sv_training_log *log, const char *name) {
+    for (size_t i = 0; i < log->n_heads; i++) {
+        if (strcmp(log->heads[i].name, name) == 0) return &log->heads[i];
+    }
+    return NULL;
+}
+
+static sv_status add_head(sv_training_log *log, const char *name, sv_error *err) {
+    sv_logged_head *head = &log->heads[log->n_heads];
+    if (!(head->name = sv_strndup(name, strlen(name)))) return sv_fail_memory(err, "heads", strlen(name));
+    log->n_heads++;
+    for (size_t i = 0; i < log->n_updates; i++) {
+        if (!make_room(head, i)) return sv_fail_memory(err, "heads", log->n_updates * sizeof *head->losses);
+    }
+    return SV_OK;
+}
+
+/* Of the last update. */
+static sv_status add_heads(sv_training_log *log, json_t *heads, sv_error *err) {
+    size_t last = log->n_updates - 1;
+    const char *name;
+    json_t *value;
+    for (size_t i = 0; i < log->n_heads; i++) {
+        if (!make_room(&log->heads[i], last)) return sv_fail_memory(err, "heads", last * sizeof(double));
+    }
+    json_object_foreach(heads, name, value) {
+        sv_logged_head *head = find_head(log, name);
+        if (!head) {
+            if (log->n_heads == SV_MAX_LOGGED_HEADS) continue;
+            sv_status s = add_head(log, name, err);
+            if (s) return s;
+            head = &log->heads[log->n_heads - 1];
+        }
+        head->losses[last] = number(value, "loss");
+        head->accuracies[last] = number(value, "accuracy");
+    }
+    return SV_OK;
+}
 
 static sv_status add_update(sv_training_log *log, int64_t step, const json_t *line, sv_error *err) {
     while (log->n_updates && log->updates[log->n_updates - 1].step >= step) log->n_updates--;
@@ -35,7 +88,7 @@ static sv_status add_update(sv_training_log *log, int64_t step, const json_t *li
                                                         .tokens = number(line, "tokens")};
     /* an evaluation of an update that is done again will be done again too */
     while (log->n_evaluations && log->evaluations[log->n_evaluations - 1].step >= step) log->n_evaluations--;
-    return SV_OK;
+    return add_heads(log, json_object_get(line, "heads"), err);
 }
 
 static sv_status add_evaluation(sv_training_log *log, int64_t step, const json_t *line, sv_error *err) {

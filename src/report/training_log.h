@@ -19,11 +19,22 @@ typedef struct sv_logged_evaluation {
     double kappa_pooled, f1_pooled[5]; /* of all epochs together; by stage */
 } sv_logged_evaluation;
 
+/* A linear head that was trained along; NaN where an update says nothing of it. */
+typedef struct sv_logged_head {
+    char *name;
+    double *losses, *accuracies; /* [n_updates] */
+    size_t loss_capacity, accuracy_capacity;
+} sv_logged_head;
+
+enum { SV_MAX_LOGGED_HEADS = 16 };
+
 typedef struct sv_training_log {
     sv_logged_update *updates; /* [n_updates], steps rise */
     size_t n_updates, update_capacity;
     sv_logged_evaluation *evaluations; /* [n_evaluations], likewise */
     size_t n_evaluations, evaluation_capacity;
+    sv_logged_head heads[SV_MAX_LOGGED_HEADS]; /* [n_heads]; more are passed over */
+    size_t n_heads;
     size_t n_missing; /* updates between the first and the last that have no line */
     bool cut;         /* the last line is not whole: the run is writing, or was killed while it wrote */
     json_t *run;      /* run.json: what the run was told; NULL = not there */

@@ -201,6 +201,81 @@ static void put_loss(page *p) {
                             .may_be_logarithmic = true});
 }
 
+/* ---- linear heads */
+
+static bool has_values(const double *values, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (isfinite(values[i])) return true;
+    }
+    return false;
+}
+
+static double mean_of(const double *values, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += values[i];
+    return sum / (double)n;
+}
+
+static void put_head_row(page *p, const sv_logged_head *h, bool accuracy) {
+    size_t m = p->progress.n_mean, last = p->log->n_updates - m;
+    sv_strbuf_puts(&p->out, "<tr><td>");
+    sv_html_text(&p->out, h->name);
+    put_number(p, "</td><td>", mean_of(h->losses, m), "</td>");
+    put_number(p, "<td>", mean_of(h->losses + last, m), "</td>");
+    if (accuracy) {
+        put_number(p, "<td>", mean_of(h->accuracies, m), "</td>");
+        put_number(p, "<td>", mean_of(h->accuracies + last, m), "</td>");
+    }
+    sv_strbuf_puts(&p->out, "</tr>");
+}
+
+/* How many answers of the heads that choose are right, as far as there are styles to tell them by. */
+static void put_head_curves(page *p) {
+    static const char *const styles[] = {"mean", "second"}, *const keys[] = {"key", "key second"};
+    size_t n = p->log->n_updates, n_curves = 0;
+    double *means = sv_calloc(SV_COUNT(styles) * n, sizeof *means);
+    sv_curve curves[SV_COUNT(styles)];
+    if (!means) {
+        p->out.failed = true;
+        return;
+    }
+    sv_strbuf_printf(
+        &p->out, "<p class=\"small soft\">Share of right choices, mean of %zu updates in a row: ", p->progress.n_mean);
+    for (size_t i = 0; i < p->log->n_heads && n_curves < SV_COUNT(styles); i++) {
+        const sv_logged_head *h = &p->log->heads[i];
+        double *mean = means + n_curves * n;
+        if (!has_values(h->accuracies, n)) continue;
+        fill_means(mean, h->accuracies, n, p->progress.n_mean);
+        sv_strbuf_printf(&p->out, " <span class=\"%s\"></span>", keys[n_curves]);
+        sv_html_text(&p->out, h->name);
+        curves[n_curves] = (sv_curve){styles[n_curves], p->columns[STEP], mean, n, false};
+        n_curves++;
+    }
+    sv_strbuf_puts(&p->out, "</p>");
+    plot(p, (sv_curve_plot){.title = "Right choices of linear heads over the updates",
+                            .curves = curves,
+                            .n_curves = n_curves,
+                            .line = NAN,
+                            .low = 0,
+                            .high = 1});
+    free(means);
+}
+
+static void put_heads(page *p) {
+    const sv_training_log *log = p->log;
+    bool accuracy = false;
+    if (log->n_heads == 0) return;
+    for (size_t i = 0; i < log->n_heads; i++) accuracy |= has_values(log->heads[i].accuracies, log->n_updates);
+    sv_strbuf_puts(&p->out, "<h2>Linear heads</h2>");
+    if (accuracy) put_head_curves(p);
+    sv_strbuf_printf(&p->out, "<table><tr><th>head</th><th>loss at first</th><th>at last</th>%s</tr>",
+                     accuracy ? "<th>right at first</th><th>at last</th>" : "");
+    for (size_t i = 0; i < log->n_heads; i++) put_head_row(p, &log->heads[i], accuracy);
+    sv_strbuf_puts(&p->out, "</table>\n");
+}
+
+/* ---- evaluations */
+
 static bool has_accuracy(const sv_training_log *log) {
     for (size_t i = 0; i < log->n_evaluations; i++) {
         if (isfinite(log->evaluations[i].accuracy)) return true;
@@ -314,8 +389,8 @@ sv_status sv_training_report_write(const char *path, const char *name, const sv_
     page p = {.name = name, .log = log, .progress = sv_training_log_progress(log)};
     sv_status s = fill_columns(&p, err);
     if (!s) {
-        static void (*const parts[])(page *) = {put_head,  put_warnings, put_cards, put_loss,
-                                                put_kappa, put_norm,     put_rate,  put_settings};
+        static void (*const parts[])(page *) = {put_head,  put_warnings, put_cards, put_loss,    put_kappa,
+                                                put_heads, put_norm,     put_rate,  put_settings};
         for (size_t i = 0; i < SV_COUNT(parts); i++) parts[i](&p);
         sv_strbuf_puts(&p.out, "</body>\n</html>\n");
         s = p.out.failed ? sv_fail_memory(err, "report", p.out.len)

@@ -43,6 +43,45 @@ static void lines_become_updates_and_evaluations(void **state) {
     sv_training_log_free(&log);
 }
 
+/* Heads may come late, be missing, be too many; what is done again counts. */
+static void heads_are_read(void **state) {
+    (void)state;
+    sv_training_log log;
+    sv_strbuf text = {0};
+    sv_error err;
+    load(
+        "{\"step\":0,\"loss\":4}\n"
+        "{\"step\":1,\"loss\":3,\"heads\":{\"columns.mav\":{\"loss\":1.5},\"picture.<b>\":{\"loss\":2,\"accuracy\":0."
+        "25}}}\n"
+        "{\"step\":2,\"loss\":2,\"heads\":{\"columns.mav\":{\"loss\":9}}}\n"
+        "{\"step\":2,\"loss\":2,\"heads\":{\"columns.mav\":{\"loss\":1},\"picture.<b>\":{\"loss\":null,\"accuracy\":0."
+        "5}}}\n"
+        "{\"step\":3,\"loss\":1,\"heads\":7}\n",
+        &log);
+    assert_int_equal(log.n_heads, 2);
+    const sv_logged_head *mav = &log.heads[0], *stage = &log.heads[1];
+    assert_string_equal(mav->name, "columns.mav");
+    assert_true(isnan(mav->losses[0]) && mav->losses[1] == 1.5 && mav->losses[2] == 1 && isnan(mav->losses[3]));
+    assert_true(isnan(mav->accuracies[1]) && stage->accuracies[1] == 0.25 && stage->accuracies[2] == 0.5);
+    assert_true(stage->losses[1] == 2 && isnan(stage->losses[2]));
+    ASSERT_OK(sv_training_report_write(in_folder("heads.html"), "run", &log, &err), err);
+    char *page;
+    size_t len;
+    ASSERT_OK(sv_file_read(in_folder("heads.html"), SIZE_MAX, &page, &len, &err), err);
+    assert_non_null(strstr(page, "<h2>Linear heads</h2>"));
+    assert_non_null(strstr(page, "picture.&lt;b&gt;"));
+    assert_null(strstr(page, "picture.<b>"));
+    free(page);
+    sv_training_log_free(&log);
+    for (int i = 0; i < 40; i++)
+        sv_strbuf_printf(&text, "{\"step\":%d,\"loss\":1,\"heads\":{\"h%d\":{\"loss\":1}}}\n", i, i);
+    load(sv_strbuf_text(&text), &log);
+    sv_strbuf_free(&text);
+    assert_int_equal(log.n_heads, SV_MAX_LOGGED_HEADS);
+    assert_true(isnan(log.heads[5].losses[4]) && log.heads[5].losses[5] == 1 && isnan(log.heads[5].losses[39]));
+    sv_training_log_free(&log);
+}
+
 /* 40 updates: means are over two of them. */
 static void means_find_the_lowest_place(void **state) {
     (void)state;
@@ -119,7 +158,8 @@ static void the_page_tells_what_to_notice(void **state) {
         "{\"step\":2,\"kappa\":0.5,\"accuracy\":0.7,\"kappa_pooled\":0.625,\"f1_pooled\":{\"W\":0.25,\"N3\":0.75,\"R\":"
         "null}}"
         "\n{\"step\":3,\"loss\":2,\"gra",
-        "{\"max_steps\":0,\"plan\":{\"updates\":9},\"max_grad_norm\":1.0,\"model_path\":\"/a/<img src=x>\",\"full\":true}");
+        "{\"max_steps\":0,\"plan\":{\"updates\":9},\"max_grad_norm\":1.0,\"model_path\":\"/a/<img "
+        "src=x>\",\"full\":true}");
     static const char *const expected[] = {"<h1>&lt;b&gt;run</h1>",
                                            "all weights of &lt;img src=x&gt;",
                                            "last line of the log is not whole",
@@ -220,6 +260,7 @@ static void long_and_odd_curves_are_drawn(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_become_updates_and_evaluations),
+        cmocka_unit_test(heads_are_read),
         cmocka_unit_test(means_find_the_lowest_place),
         cmocka_unit_test(what_was_done_again_counts_once),
         cmocka_unit_test(what_is_no_log_is_refused_with_its_line),
