@@ -23,6 +23,7 @@
 
 enum { N_BATCHES = 3, PER_SAMPLE = 3, MAX_REPEATS = 1000, MAX_SAMPLES = 1024 };
 enum { PEAK_SIDE = 512, PEAK_OPERANDS = 6 };             /* as in `bench`: 1 MiB each, in turn */
+static const double PEAK_WARM_UP_S = 0.5;                /* a machine that was idle gives less at first */
 enum { PICTURE_WIDTH = 448, PICTURE_HEIGHT = 224 };      /* as the program draws them */
 enum { N_QUESTION = 40, N_ANSWER = 50, LORA_RANK = 16 }; /* tokens besides the pictures; half of them supervised */
 
@@ -78,11 +79,13 @@ static void multiply(void *context, int64_t item, int thread) {
 static sv_status measure_peak(bench *b, sv_precision precision, sv_error *err) {
     size_t n_items = (size_t)sv_pool_n_threads(b->pool), size = (size_t)PEAK_SIDE * PEAK_SIDE;
     size_t n = (PEAK_OPERANDS + n_items) * size;
-    double rates[7];
+    double rates[15];
     float *operands = sv_alloc_aligned(n, sizeof *operands);
     if (!operands) return sv_fail_memory(err, "matrices", n * sizeof *operands);
     for (size_t i = 0; i < n; i++) operands[i] = (float)(i % 251) / 251.0F - 0.4F;
     peak_job job = {operands, operands + PEAK_OPERANDS * size, precision};
+    for (double begin = sv_now_s(); sv_now_s() - begin < PEAK_WARM_UP_S;)
+        sv_pool_run(b->pool, (int64_t)n_items, multiply, &job);
     for (size_t r = 0; r < SV_COUNT(rates); r++) {
         double begin = sv_now_s();
         sv_pool_run(b->pool, (int64_t)n_items, multiply, &job);

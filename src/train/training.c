@@ -8,7 +8,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "stage/prompt.h"
 #include "train/checkpoint.h"
+#include "train/emphasis.h"
 #include "train/prepare.h"
 #include "train/save.h"
 #include "train/schedule.h"
@@ -260,6 +262,41 @@ static sv_status claim_prompt(training *t, sv_error *err) {
     return s;
 }
 
+/* 1: the stage stands before the rules; 0: behind them; -1: an answer of another kind. */
+static int order_of(const sv_record *record) {
+    const sv_chat_message *last = &record->chat.messages[record->chat.n_messages - 1];
+    sv_answer_values v = sv_answer_find_values(last->parts[0].text, last->parts[0].text_len);
+    return v.stage.end == 0 || v.rules.end == 0 ? -1 : v.stage.begin < v.rules.begin;
+}
+
+/* `stage` reads probabilities where its card says that the stage stands: elsewhere they mean nothing. */
+static sv_status check_answer_order(training *t, sv_error *err) {
+    sv_stage_prompt card = {0};
+    sv_record first = {0};
+    char text[640];
+    int order = t->c->simulate_stage_first;
+    if (!t->prompt) return SV_OK;
+    char *path = in_output(t, "prompt.txt");
+    sv_status s =
+        path ? sv_stage_prompt_load(t->trainee->network.folder, path, &card, err) : sv_fail_memory(err, "path", 0);
+    if (!s && t->c->train_file) {
+        s = sv_source_get(t->source, 0, &first, err);
+        if (!s) order = order_of(&first);
+        sv_record_free(&first);
+    }
+    if (!s && order >= 0 && card.stage_first != (order == 1)) {
+        snprintf(
+            text, sizeof text,
+            "the records' answers have the stage %s the rules, but %.200s/sleepvlm.json says otherwise or is missing: "
+            "`stage` would read probabilities at the wrong place; write {\"answer_order\": \"%s\"} there",
+            order ? "before" : "behind", t->trainee->network.folder, order ? "stage_first" : "rationale_first");
+        warn(t, text);
+    }
+    sv_stage_prompt_free(&card);
+    free(path);
+    return s;
+}
+
 static sv_status resume(training *t, sv_error *err) {
     json_t *loop = NULL;
     sv_error passed_over;
@@ -488,6 +525,7 @@ static sv_status run(training *t, sv_error *err) {
     if (!s) s = plan(t, err);
     if (!s) s = claim_folder(t, err);
     if (!s) s = claim_prompt(t, err);
+    if (!s) s = check_answer_order(t, err);
     if (!s) s = resume(t, err);
     if (s) return s;
     t->outcome->was_complete = is_complete(t);

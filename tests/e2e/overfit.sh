@@ -14,6 +14,8 @@ night=(--seed 77 --hours 1.6834 --rate 100) # 202 epochs: the first and the last
 "$SLEEPVLM" dataset sft nights -o records --split 1 --track coarse --stage-first -q
 "$SLEEPVLM" bench --make-model tiny -o tiny --dtype f32 --seed 0 >/dev/null 2>&1
 sed -i 's/"max_pixels": [0-9]*/"max_pixels": 25088/; s/"min_pixels": [0-9]*/"min_pixels": 784/' tiny/preprocessor_config.json
+printf '{"answer_order": "stage_first"}' >tiny/sleepvlm.json
+
 cat >run.yaml <<'END'
 full: true
 simulate_nights: 1

@@ -54,6 +54,7 @@ fi
 
 echo "-- a run on simulated nights, and the same at another number of threads and with recomputation"
 sv bench --make-model tiny -o "$work/tiny" --dtype f32 --seed 3 >/dev/null 2>&1
+printf '{"answer_order": "stage_first"}' >"$work/tiny/sleepvlm.json"
 cat >"$work/run.yaml" <<END
 # the published keys and ours
 model_path: $work/tiny
@@ -150,6 +151,15 @@ sed -i '2s/Of these records\./Of another kind./' "$work/sft/sft_train.jsonl"
 sv train sft -q "${own[@]}" --output-dir "$work/mixed" 2>"$work/err"
 grep -q "sft_train.jsonl: its records do not have one and the same system prompt.*tiny/prompt.txt" "$work/err" || fail "mixed: $(cat "$work/err")"
 cmp "$work/tiny/prompt.txt" "$work/mixed/final/prompt.txt" || fail "records of several prompts change the model's own"
+
+echo "-- an order of answers that the model's card does not know is said"
+order=("$work/run.yaml" --max-steps 1 --heads prompt.stage)
+cp -r "$work/tiny" "$work/tiny-other" && printf '{"answer_order": "rationale_first"}' >"$work/tiny-other/sleepvlm.json"
+sv train sft "${order[@]}" --model-path "$work/tiny-other" --output-dir "$work/order" 2>"$work/err"
+grep -q 'the stage before the rules.*{"answer_order": "stage_first"}' "$work/err" || fail "no warning: $(cat "$work/err")"
+sv dataset sft "$work/nights" -o "$work/fine" --split 1 -q
+sv train sft "${order[@]}" --simulate-nights 0 --train-file "$work/fine/sft_train.jsonl" --output-dir "$work/order2" 2>"$work/err"
+grep -q 'the stage behind the rules' "$work/err" || fail "no warning of records from a file: $(cat "$work/err")"
 
 echo "-- first phase"
 sv train wpt -q "$work/run.yaml" --output-dir "$work/wpt" --max-steps 2

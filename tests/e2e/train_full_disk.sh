@@ -13,6 +13,7 @@ if ! mount -t tmpfs -o size=4k none "$work/disk" 2>/dev/null; then
   exit 0
 fi
 sv bench --make-model tiny -o "$work/tiny" --dtype f32 --seed 3 >/dev/null 2>&1
+printf '{"answer_order": "stage_first"}' >"$work/tiny/sleepvlm.json" # as the simulated answers are, or it warns
 cat >"$work/run.yaml" <<END
 model_path: $work/tiny
 simulate_nights: 2
