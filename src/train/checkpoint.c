@@ -114,6 +114,12 @@ static int64_t *list(const char *output, size_t *n) {
     return numbers;
 }
 
+bool sv_checkpoint_exists(const char *output) {
+    size_t n;
+    free(list(output, &n));
+    return n > 0;
+}
+
 static char *path_of(const char *output, int64_t number) {
     char name[64];
     snprintf(name, sizeof name, PREFIX "%lld", (long long)number);
@@ -198,11 +204,9 @@ static sv_status check_tensors(const sv_tensor_file *file, const sv_trainee *t, 
     return s;
 }
 
-/* Earlier versions wrote two members and no checksum. */
 static sv_status check_digest(const json_t *state, const sv_tensor_file *file, const sv_trainee *t, const sv_adamw *o,
                               const char *path, sv_error *err) {
     const char *expected = sv_json_text(state, "sha256", "");
-    if (json_object_size(state) == 2) return SV_OK;
     json_t *again =
         json_pack("{s:O,s:O}", "updates", json_object_get(state, "updates"), "loop", json_object_get(state, "loop"));
     sv_status s = again ? put_digest(again, t, o, file, err) : sv_fail_memory(err, "checksum", 0);

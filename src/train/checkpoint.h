@@ -13,6 +13,9 @@
 sv_status sv_checkpoint_save(const char *output, const sv_trainee *trainee, const sv_adamw *optimizer,
                              const json_t *loop, int64_t keep, sv_error *err);
 
+/* Is there any, whole or not? */
+bool sv_checkpoint_exists(const char *output);
+
 /* The newest checkpoint of the folder that is whole into trainee and optimizer, bit by bit; *loop: a new reference.
  * Without any *loop is NULL and nothing changes. A newer one that is damaged (cut short, a bit turned: SHA-256 of all
  * numbers and of the loop's state) is passed over: *passed_over then says which is taken and what was wrong, its status

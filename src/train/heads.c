@@ -80,39 +80,39 @@ static sv_status read_spec(const char *spec, sv_head *out, sv_error *err) {
     if (equals) {
         char *end;
         out->weight = strtod(equals + 1, &end);
-        if (*end || end == equals + 1 || !(out->weight > 0) || !isfinite(out->weight))
-            return sv_fail(err, SV_ERR_USAGE, "head '%s': expected a weight above 0 after '='", spec);
+        if (*end || end == equals + 1 || !(out->weight > 0 && out->weight <= SV_MAX_LOSS_WEIGHT))
+            return sv_fail(err, SV_ERR_USAGE, "head '%s': expected a weight above 0 and up to %g after '='", spec,
+                           SV_MAX_LOSS_WEIGHT);
     }
     return find_head(spec, equals ? (size_t)(equals - spec) : strlen(spec), out, err);
 }
 
-/* Uniform within 1 / sqrt(inputs), as torch.nn.Linear begins. */
 static void begin(float *values, size_t n, size_t n_in, uint64_t seed) {
     double bound = 1 / sqrt((double)n_in);
     for (size_t i = 0; i < n; i++) values[i] = (float)(bound * (2 * sv_random_unit(seed, i) - 1));
 }
 
 static sv_status add_head(sv_heads *h, const char *spec, sv_trainee *t, sv_error *err) {
-    sv_head *head = &h->items[h->n];
+    sv_head head = {0};
     sv_parameter weight, bias;
     char name[64];
-    sv_status s = read_spec(spec, head, err);
+    sv_status s = read_spec(spec, &head, err);
     for (size_t i = 0; i < h->n && !s; i++) {
-        if (h->items[i].name == head->name) s = sv_fail(err, SV_ERR_USAGE, "head '%s' is there twice", head->name);
+        if (h->items[i].name == head.name) s = sv_fail(err, SV_ERR_USAGE, "head '%s' is there twice", head.name);
     }
     if (s) return s;
-    head->n_in = head->place == SV_PLACE_PROMPT ? h->width : (size_t)h->cells_h * h->width;
-    snprintf(name, sizeof name, "heads.%s.weight", head->name);
-    s = sv_trainee_add_helper(t, name, 2, (int64_t[]){(int64_t)head->n_out, (int64_t)head->n_in}, &weight, err);
-    snprintf(name, sizeof name, "heads.%s.bias", head->name);
-    if (!s) s = sv_trainee_add_helper(t, name, 1, (int64_t[]){(int64_t)head->n_out}, &bias, err);
+    head.n_in = head.place == SV_PLACE_PROMPT ? h->width : (size_t)h->cells_h * h->width;
+    snprintf(name, sizeof name, "heads.%s.weight", head.name);
+    s = sv_trainee_add_helper(t, name, 2, (int64_t[]){(int64_t)head.n_out, (int64_t)head.n_in}, &weight, err);
+    snprintf(name, sizeof name, "heads.%s.bias", head.name);
+    if (!s) s = sv_trainee_add_helper(t, name, 1, (int64_t[]){(int64_t)head.n_out}, &bias, err);
     if (s) return s;
-    head->weights = weight.value;
-    head->dweights = weight.gradient;
-    head->bias = bias.value;
-    head->dbias = bias.gradient;
-    begin(head->weights, weight.n, head->n_in, t->seed + t->n_parameters);
-    h->n++;
+    head.weights = weight.value;
+    head.dweights = weight.gradient;
+    head.bias = bias.value;
+    head.dbias = bias.gradient;
+    begin(head.weights, weight.n, head.n_in, t->seed + t->n_parameters);
+    h->items[h->n++] = head; /* there is room: no two of them are alike */
     return SV_OK;
 }
 
@@ -131,10 +131,7 @@ sv_status sv_heads_new(const char *const *specs, size_t n, sv_trainee *t, sv_poo
         h->cells_h = height / cell;
         h->cells_w = width / cell;
     }
-    for (size_t i = 0; i < n && !s; i++) {
-        s = h->n < SV_MAX_HEADS ? add_head(h, specs[i], t, err)
-                                : sv_fail(err, SV_ERR_USAGE, "there are at most %d heads", SV_MAX_HEADS);
-    }
+    for (size_t i = 0; i < n && !s; i++) s = add_head(h, specs[i], t, err);
     if (s) {
         sv_heads_free(h);
         *out = NULL;
@@ -148,14 +145,16 @@ void sv_heads_free(sv_heads *h) {
     free(h);
 }
 
+static bool read_pictures(const sv_heads *h) {
+    return sv_heads_read(h, SV_PLACE_COLUMNS) || sv_heads_read(h, SV_PLACE_PICTURE);
+}
+
 static sv_status reserve(sv_heads *h, size_t n, sv_error *err) {
-    size_t n_columns = n * (size_t)h->cells_w, n_in = (size_t)h->cells_h * h->width;
-    const sv_array arrays[] = {{&h->columns, n_columns, n_in},
-                               {&h->dcolumns, n_columns, n_in},
-                               {&h->pictures, n, n_in},
-                               {&h->dpictures, n, n_in},
-                               {&h->outputs, n_columns, SV_TARGET_MAX},
-                               {&h->doutputs, n_columns, SV_TARGET_MAX}};
+    size_t n_pictures = read_pictures(h) ? n : 0, n_columns = n_pictures * (size_t)h->cells_w;
+    size_t n_in = (size_t)h->cells_h * h->width, n_rows = SV_MAX(n, n_columns);
+    const sv_array arrays[] = {{&h->columns, n_columns, n_in},       {&h->dcolumns, n_columns, n_in},
+                               {&h->pictures, n_pictures, n_in},     {&h->dpictures, n_pictures, n_in},
+                               {&h->outputs, n_rows, SV_TARGET_MAX}, {&h->doutputs, n_rows, SV_TARGET_MAX}};
     if (n <= h->capacity) return SV_OK;
     free(h->storage);
     h->storage = sv_arrays_new(arrays, SV_COUNT(arrays));
@@ -169,20 +168,26 @@ static size_t pieces(const sv_heads *h, const sv_head *head) {
     return head->place == SV_PLACE_COLUMNS ? (size_t)h->cells_w : 1;
 }
 
-/* What the head should say at row `row`: piece by piece of one sample after another. */
-static size_t wanted(const sv_heads *h, const sv_head *head, const sv_train_batch *batch, size_t row, float *values) {
+/* What the head should say at row `row` (piece by piece of one sample after another), and the weight of each value.
+ * Returns how many are known. */
+static size_t wanted(const sv_heads *h, const sv_head *head, const sv_train_batch *batch, size_t row, float *values,
+                     double *weight) {
     size_t n = pieces(h, head), piece = row % n;
-    const sv_epoch_facts *facts = batch->samples[row / n].facts;
-    if (!facts) return 0;
+    const sv_train_sample *sample = &batch->samples[row / n];
+    bool is_seen = head->place == SV_PLACE_PROMPT || sample->n_pictures > 0;
+    *weight = sample->weight;
+    if (!sample->facts || !is_seen || sample->weight == 0) return 0;
     double step_s = (double)SV_EPOCH_S / (double)n;
-    return sv_target_values(head->target, facts, step_s * (double)piece, step_s * (double)(piece + 1), values);
+    return sv_target_values(head->target, sample->facts, step_s * (double)piece, step_s * (double)(piece + 1), values);
 }
 
-void sv_heads_count(const sv_heads *h, const sv_train_batch *batch, size_t *n_known) {
+void sv_heads_weigh(const sv_heads *h, const sv_train_batch *batch, double *weights) {
     float values[SV_TARGET_MAX];
+    double weight;
     for (size_t i = 0; i < h->n; i++) {
         size_t n_rows = batch->n_samples * pieces(h, &h->items[i]);
-        for (size_t row = 0; row < n_rows; row++) n_known[i] += wanted(h, &h->items[i], batch, row, values);
+        for (size_t row = 0; row < n_rows; row++)
+            weights[i] += (double)wanted(h, &h->items[i], batch, row, values, &weight) * weight;
     }
 }
 
@@ -191,17 +196,21 @@ static void learn(sv_heads *h, const sv_head *head, const sv_train_batch *batch,
                   sv_head_loss *loss, float *dx) {
     size_t n_rows = batch->n_samples * pieces(h, head), n_out = head->n_out, n_in = head->n_in;
     float values[SV_TARGET_MAX];
+    double weight;
     for (size_t r = 0; r < n_rows; r++) memcpy(h->outputs + r * n_out, head->bias, n_out * sizeof *head->bias);
     sv_gemm(n_rows, n_out, n_in, (sv_operand){x, n_in, false}, (sv_operand){head->weights, n_in, true}, h->outputs,
             n_out, h->pool);
     for (size_t r = 0; r < n_rows; r++) {
         float *d = h->doutputs + r * n_out;
-        size_t n_known = wanted(h, head, batch, r, values);
-        memset(d, 0, n_out * sizeof *d);
-        if (!n_known) continue;
-        loss->n_known += n_known;
-        loss->sum += sv_target_lose(head->target, h->outputs + r * n_out, values, d, &loss->n_right);
-        for (size_t k = 0; k < n_out; k++) d[k] *= (float)scale;
+        size_t n_known = wanted(h, head, batch, r, values, &weight), n_right = 0;
+        if (!n_known) {
+            memset(d, 0, n_out * sizeof *d);
+            continue;
+        }
+        loss->sum += weight * sv_target_lose(head->target, h->outputs + r * n_out, values, d, &n_right);
+        loss->weight += weight * (double)n_known;
+        loss->right += weight * (double)n_right;
+        for (size_t k = 0; k < n_out; k++) d[k] *= (float)(scale * weight);
     }
     if (scale == 0) return;
     sv_add_columns(h->doutputs, n_out, n_rows, n_out, head->dbias, h->pool);
@@ -222,17 +231,21 @@ static void learn_all(sv_heads *h, sv_place place, const sv_train_batch *batch, 
 
 /* ---- pictures */
 
+static sv_status check_picture(const sv_heads *h, const sv_train_batch *batch, size_t picture, sv_error *err) {
+    if (picture >= batch->n_pictures)
+        return sv_fail(err, SV_ERR_INPUT, "asked about picture %zu of the batch, which has %zu", picture,
+                       batch->n_pictures);
+    int height = batch->pictures[picture].grid_h / h->merge, width = batch->pictures[picture].grid_w / h->merge;
+    if (height == h->cells_h && width == h->cells_w) return SV_OK;
+    return sv_fail(err, SV_ERR_INPUT, "heads read pictures of %d x %d cells (those of 448 x 224 pixels), found %d x %d",
+                   h->cells_w, h->cells_h, width, height);
+}
+
 static sv_status check_pictures(const sv_heads *h, const sv_train_batch *batch, sv_error *err) {
-    int merge = h->merge;
     for (size_t i = 0; i < batch->n_samples; i++) {
-        if (batch->samples[i].asked >= batch->n_pictures)
-            return sv_fail(err, SV_ERR_INPUT, "sample %zu: asked about picture %zu of the batch, which has %zu", i,
-                           batch->samples[i].asked, batch->n_pictures);
-        const sv_patches *p = &batch->pictures[batch->samples[i].asked];
-        if (p->grid_h / merge == h->cells_h && p->grid_w / merge == h->cells_w) continue;
-        return sv_fail(err, SV_ERR_INPUT,
-                       "sample %zu: heads read pictures of %d x %d cells (those of 448 x 224 pixels), found %d x %d", i,
-                       h->cells_w, h->cells_h, p->grid_w / merge, p->grid_h / merge);
+        const sv_train_sample *sample = &batch->samples[i];
+        if (sample->n_pictures && check_picture(h, batch, sample->asked, err))
+            return sv_sample_error_prefix(err, batch, i);
     }
     return SV_OK;
 }
@@ -242,6 +255,10 @@ static void each_cell(sv_heads *h, const sv_train_batch *batch, const size_t *fi
                       const float *from, float *to) {
     size_t width = h->width, n_h = (size_t)h->cells_h, n_w = (size_t)h->cells_w;
     for (size_t i = 0; i < batch->n_samples; i++) {
+        if (batch->samples[i].n_pictures == 0) {
+            memset(columns + i * n_w * n_h * width, 0, n_w * n_h * width * sizeof *columns);
+            continue;
+        }
         for (size_t k = 0; k < n_h * n_w; k++) {
             size_t cell = (first_cell[batch->samples[i].asked] + k) * width;
             float *place = columns + ((i * n_w + k % n_w) * n_h + k / n_w) * width;

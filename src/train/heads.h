@@ -7,7 +7,7 @@
  *   columns  the cells above each other of the asked epoch's picture, [cells_h * D]: a piece of the 30 s
  *   picture  their mean over the columns, [cells_h * D]
  *   prompt   what the text tower gives, after its last norm, at the last token before the answer, [D]
- * and learns one target (targets.h) of that time.
+ * and learns one target (targets.h) of that time. Heads on pictures learn nothing of samples that have none.
  */
 #ifndef SV_TRAIN_HEADS_H
 #define SV_TRAIN_HEADS_H
@@ -36,9 +36,9 @@ typedef struct sv_head {
 } sv_head;
 
 typedef struct sv_head_loss {
-    double sum; /* over the known values */
-    size_t n_known;
-    size_t n_right; /* of the known ones, where one of several is chosen */
+    double sum;    /* over the known values, each times its sample's weight */
+    double weight; /* of the known values */
+    double right;  /* weight of the right ones, where one of several is chosen */
 } sv_head_loss;
 
 typedef struct sv_heads {
@@ -48,7 +48,7 @@ typedef struct sv_heads {
     int merge;            /* patches along a cell's side */
     size_t width;         /* D */
     sv_pool *pool;
-    float *columns, *dcolumns;   /* [n_samples * cells_w, cells_h * D] */
+    float *columns, *dcolumns;   /* [n_samples * cells_w, cells_h * D]; zero for samples without a picture */
     float *pictures, *dpictures; /* [n_samples, cells_h * D] */
     float *outputs, *doutputs;   /* [n_samples * cells_w, SV_TARGET_MAX] */
     float *storage;
@@ -56,9 +56,9 @@ typedef struct sv_heads {
 } sv_heads;
 
 /* Reads "PLACE.TARGET" or "PLACE.TARGET=WEIGHT" [n] and adds their parameters to the trainee
- * ("heads.PLACE.TARGET.weight",
- * ".bias"), beginning as torch.nn.Linear does. Pictures are those of the renderer as the trainee's network sees them.
- * SV_ERR_USAGE: names, weights. pool may be NULL; it and the trainee are borrowed. */
+ * ("heads.PLACE.TARGET.weight", ".bias"): W begins uniform within 1 / sqrt(inputs), b at 0. Pictures are those of the
+ * renderer as the trainee's network sees them. SV_ERR_USAGE: names, weights. pool may be NULL; it and the trainee are
+ * borrowed. */
 sv_status sv_heads_new(const char *const *specs, size_t n, sv_trainee *trainee, sv_pool *pool, sv_heads **out,
                        sv_error *err);
 void sv_heads_free(sv_heads *heads);
@@ -68,12 +68,12 @@ void sv_heads_describe(sv_strbuf *out);
 
 bool sv_heads_read(const sv_heads *heads, sv_place place); /* does one of them? heads may be NULL */
 
-/* Adds to n_known [heads->n] what the batch's facts say. */
-void sv_heads_count(const sv_heads *heads, const sv_train_batch *batch, size_t *n_known);
+/* Adds to weights [heads->n] those of the values that the batch's facts say. */
+void sv_heads_weigh(const sv_heads *heads, const sv_train_batch *batch, double *weights);
 
 /* The heads on pictures. embeddings [cells of all pictures, D], first_cell [n_pictures]. Adds to losses [heads->n], and
  * with scales [heads->n] (NULL = forwards only) the gradients of the sum of scale * loss to the heads' and to
- * dembeddings (NULL = the tower is frozen). SV_ERR_INPUT: a picture of another size. */
+ * dembeddings (NULL = the tower is frozen). SV_ERR_INPUT: a picture of another size (names the sample). */
 sv_status sv_heads_see(sv_heads *heads, const sv_train_batch *batch, const size_t *first_cell, const float *embeddings,
                        const double *scales, sv_head_loss *losses, float *dembeddings, sv_error *err);
 

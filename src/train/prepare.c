@@ -12,6 +12,7 @@ static void free_sample(sv_train_sample *sample) {
     free((void *)(uintptr_t)sample->pictures);
     if (sample->facts) sv_epoch_facts_free((sv_epoch_facts *)(uintptr_t)sample->facts);
     free((void *)(uintptr_t)sample->facts);
+    free((void *)(uintptr_t)sample->id);
 }
 
 void sv_prepared_clear(sv_prepared *p) {
@@ -168,6 +169,9 @@ sv_status sv_prepared_add(sv_prepared *p, sv_record *record, const sv_preparer *
     sv_status s = add_pictures(p, record, how, &sample, err);
     if (!s) s = encode(p, record, how, &sample, err);
     if (!s) s = take_facts(record, &sample, err);
+    sample.weight = record->weight;
+    sample.id = sv_strndup(record->id, strlen(record->id));
+    if (!s && !sample.id) s = sv_fail_memory(err, "a record", strlen(record->id));
     if (!s && !sv_grow(&p->samples, p->n_samples, &p->sample_capacity, sizeof sample))
         s = sv_fail_memory(err, "samples", p->n_samples * sizeof sample);
     if (s) {

@@ -73,25 +73,29 @@ static size_t shared_length(const sv_reading *r, const sv_train_batch *batch) {
     return n;
 }
 
-static sv_status count_rows(sv_reading *r, const sv_train_batch *batch, sv_error *err) {
+static sv_status check_sample(const sv_reading *r, const sv_train_batch *batch, const sv_train_sample *s,
+                              sv_error *err) {
     int vocab = r->t->network.config.text.vocab;
+    if (s->n_ids == 0) return sv_fail(err, SV_ERR_INPUT, "has no tokens");
+    for (size_t k = 0; k < s->n_ids; k++) {
+        if (s->ids[k] >= 0 && s->ids[k] < vocab) continue;
+        return sv_fail(err, SV_ERR_INPUT, "token %zu is %d; the model knows 0 to %d", k, s->ids[k], vocab - 1);
+    }
+    for (size_t k = 0; k < s->n_pictures; k++) {
+        if (s->pictures[k] < batch->n_pictures) continue;
+        return sv_fail(err, SV_ERR_INPUT, "picture %zu of the batch, which has %zu", s->pictures[k], batch->n_pictures);
+    }
+    return SV_OK;
+}
+
+static sv_status count_rows(sv_reading *r, const sv_train_batch *batch, sv_error *err) {
     r->n_rows = r->n_supervised = r->longest = 0;
     for (size_t i = 0; i < batch->n_samples; i++) {
         const sv_train_sample *s = &batch->samples[i];
-        if (s->n_ids == 0) return sv_fail(err, SV_ERR_INPUT, "sample %zu has no tokens", i);
+        if (check_sample(r, batch, s, err)) return sv_sample_error_prefix(err, batch, i);
         r->n_rows += s->n_ids;
         r->longest = SV_MAX(r->longest, s->n_ids);
-        for (size_t k = 0; k < s->n_ids; k++) {
-            r->n_supervised += k > 0 && s->weights[k] != 0;
-            if (s->ids[k] >= 0 && s->ids[k] < vocab) continue;
-            return sv_fail(err, SV_ERR_INPUT, "sample %zu: token %zu is %d; the model knows 0 to %d", i, k, s->ids[k],
-                           vocab - 1);
-        }
-        for (size_t k = 0; k < s->n_pictures; k++) {
-            if (s->pictures[k] < batch->n_pictures) continue;
-            return sv_fail(err, SV_ERR_INPUT, "sample %zu: picture %zu of the batch, which has %zu", i, s->pictures[k],
-                           batch->n_pictures);
-        }
+        for (size_t k = 1; k < s->n_ids; k++) r->n_supervised += s->weights[k] != 0;
     }
     r->n_shared = shared_length(r, batch);
     if (r->n_shared) r->n_rows -= (batch->n_samples - 1) * r->n_shared;
@@ -183,7 +187,7 @@ sv_status sv_reading_plan(sv_reading *r, const sv_train_batch *batch, sv_error *
         const sv_train_sample *sample = &batch->samples[i];
         r->segments[n_segments++] = (sv_row_range){first, sample->n_ids - r->n_shared};
         s = place_tokens(r, batch, sample, first, err);
-        if (s) return sv_error_prefix(err, "sample %zu", i);
+        if (s) return sv_sample_error_prefix(err, batch, i);
         r->prompts[i] = row_of(r, first, sample->n_prompt ? sample->n_prompt - 1 : 0);
         for (size_t k = 1; k < sample->n_ids; k++) {
             if (sample->weights[k] == 0) continue;

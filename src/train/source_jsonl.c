@@ -1,13 +1,13 @@
 /* source_jsonl.c - records from a file of them, pictures from the disk. */
+#include <math.h>
 #include <string.h>
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "stage/answer.h"
+#include "train/sample.h"
 #include "train/source_kind.h"
-
-#define MAX_WEIGHT 1e6
 
 typedef struct lines {
     sv_map map;
@@ -158,14 +158,21 @@ static sv_status read_answer(const sv_chat_part *text, sv_epoch_facts *out, sv_e
 
 /* ---- a record */
 
+static sv_status read_weight(const json_t *weight, sv_record *out, sv_error *err) {
+    if (!weight) return SV_OK;
+    out->weight = json_is_number(weight) ? json_number_value(weight) : NAN;
+    if (out->weight >= 0 && out->weight <= SV_MAX_LOSS_WEIGHT) return SV_OK;
+    return sv_fail(err, SV_ERR_INPUT, "expected a number from 0 to %g as 'weight', found %s", SV_MAX_LOSS_WEIGHT,
+                   json_is_number(weight) ? "another" : "something else");
+}
+
 static sv_status read_record(const lines *s, const json_t *root, sv_record *out, sv_error *err) {
     const char *id = sv_json_text(root, "id", "");
     out->facts.stage = SV_STAGE_NONE;
     if (!(out->id = sv_strndup(id, strlen(id)))) return sv_fail_memory(err, "a record", strlen(id));
-    out->weight = sv_json_real(root, "weight", 1);
-    if (!(out->weight >= 0 && out->weight <= MAX_WEIGHT))
-        return sv_fail(err, SV_ERR_INPUT, "expected a weight from 0 to %g, found %g", MAX_WEIGHT, out->weight);
-    sv_status status = sv_chat_parse(json_object_get(root, "messages"), &out->chat, err);
+    sv_status status = read_weight(json_object_get(root, "weight"), out, err);
+    if (status) return status;
+    status = sv_chat_parse(json_object_get(root, "messages"), &out->chat, err);
     if (status) return status;
     const sv_chat_message *last = &out->chat.messages[out->chat.n_messages - 1];
     if (strcmp(last->role, "assistant") != 0 || last->n_parts != 1 || last->parts[0].is_image) {

@@ -32,6 +32,7 @@ typedef struct builder {
     const sv_trainee_options *options;
     sv_adapter *adapter;
     sv_name_pattern *freeze, *targets;
+    bool *is_hit; /* [options->n_targets]: a module has that name */
     size_t n_matched;
 } builder;
 
@@ -195,7 +196,7 @@ static bool is_target(const builder *b, const char *path) {
     const char *dot = strrchr(path, '.'), *leaf = dot ? dot + 1 : path;
     if (b->targets) return sv_name_pattern_matches(b->targets, path);
     for (size_t i = 0; i < b->options->n_targets; i++) {
-        if (strcmp(leaf, b->options->targets[i]) == 0) return true;
+        if (strcmp(leaf, b->options->targets[i]) == 0) return b->is_hit[i] = true;
     }
     return false;
 }
@@ -317,6 +318,19 @@ static sv_status note_settings(builder *b, sv_error *err) {
     return b->t->settings ? SV_OK : sv_fail_memory(err, "targets", 0);
 }
 
+/* A name that no module has is a slip: what was meant would not be trained. */
+static sv_status check_targets(const builder *b, sv_error *err) {
+    const sv_trainee_options *o = b->options;
+    for (size_t i = 0; i < o->n_targets && !o->full && !o->adapter_folder && !o->target_pattern; i++) {
+        if (b->is_hit[i]) continue;
+        return sv_fail(err, SV_ERR_USAGE,
+                       "no linear layer that an adapter can change ends in the name '%s': there are q_proj, k_proj, "
+                       "v_proj, o_proj, gate_proj, up_proj, down_proj, and qkv, proj, 0, 2 of the vision tower",
+                       o->targets[i]);
+    }
+    return SV_OK;
+}
+
 static sv_status build(builder *b, sv_error *err) {
     sv_trainee *t = b->t;
     const sv_trainee_options *o = b->options;
@@ -325,6 +339,7 @@ static sv_status build(builder *b, sv_error *err) {
     if (!s && o->target_pattern) s = sv_name_pattern_new(o->target_pattern, "LoRA targets", &b->targets, err);
     if (!s && o->adapter_folder) s = sv_adapter_open(o->adapter_folder, &b->adapter, err);
     if (!s) s = copy_network(t, b->base, err);
+    if (!s && !(b->is_hit = keep(t, o->n_targets + 1, sizeof *b->is_hit, err))) s = SV_ERR_MEMORY;
     if (s) return s;
     sv_weights *w = &t->network.weights;
     sv_linear embedding = {.n_in = w->embedding.n_in, .n_out = w->embedding.n_out, .n_parts = 1};
@@ -340,6 +355,7 @@ static sv_status build(builder *b, sv_error *err) {
         s = sv_fail(err, SV_ERR_INPUT, "%s changes %zu modules, of which this model has %zu: is this its base?",
                     o->adapter_folder, sv_adapter_count(b->adapter), b->n_matched);
     }
+    if (!s) s = check_targets(b, err);
     if (!s && t->n_parameters == 0)
         s = sv_fail(err, SV_ERR_INPUT, "nothing is trained: the %s all of the model's parameters",
                     o->full ? "pattern freezes" : "targets of the adapter leave out");

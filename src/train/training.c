@@ -12,8 +12,12 @@
 #include "train/checkpoint.h"
 #include "train/emphasis.h"
 #include "train/prepare.h"
+#include "train/run_folder.h"
 #include "train/save.h"
 #include "train/schedule.h"
+
+enum { MAX_COUNT = 1000000 };
+static const double MAX_UPDATES = 1e15;
 
 typedef struct training {
     const sv_training_options *options;
@@ -58,12 +62,28 @@ static sv_status check_keys(const training *t, sv_error *err) {
     }
     if (strcmp(c->precision, "f32") != 0 && strcmp(c->precision, "bf16") != 0)
         return sv_fail(err, SV_ERR_USAGE, "'precision' must be f32 or bf16, found '%s'", c->precision);
-    if (c->per_device_train_batch_size < 1 || c->gradient_accumulation_steps < 1)
-        return sv_fail(err, SV_ERR_USAGE, "batch size and accumulation steps must be at least 1");
-    const double weights[] = {c->answer_weight, c->stage_weight, c->rules_weight, c->rationale_weight, c->vision_rate};
+    const struct {
+        const char *key;
+        int64_t value;
+    } counts[] = {{"per_device_train_batch_size", c->per_device_train_batch_size},
+                  {"gradient_accumulation_steps", c->gradient_accumulation_steps}};
+    for (size_t i = 0; i < SV_COUNT(counts); i++) {
+        if (counts[i].value < 1 || counts[i].value > MAX_COUNT)
+            return sv_fail(err, SV_ERR_USAGE, "'%s' must be from 1 to %d, found %lld", counts[i].key, MAX_COUNT,
+                           (long long)counts[i].value);
+    }
+    const struct {
+        const char *key;
+        double value;
+    } weights[] = {{"answer_weight", c->answer_weight},
+                   {"stage_weight", c->stage_weight},
+                   {"rules_weight", c->rules_weight},
+                   {"rationale_weight", c->rationale_weight},
+                   {"vision_rate", c->vision_rate}};
     for (size_t i = 0; i < SV_COUNT(weights); i++) {
-        if (!(weights[i] >= 0 && weights[i] <= 1e6))
-            return sv_fail(err, SV_ERR_USAGE, "weights and rates must be from 0 to 1000000, found %g", weights[i]);
+        if (weights[i].value > SV_MAX_LOSS_WEIGHT)
+            return sv_fail(err, SV_ERR_USAGE, "'%s' must be from 0 to %g, found %g", weights[i].key, SV_MAX_LOSS_WEIGHT,
+                           weights[i].value);
     }
     if (c->answer_weight == 0 && c->heads.n == 0)
         return sv_fail(err, SV_ERR_USAGE, "'answer_weight' is 0 and there are no 'heads': nothing would be learnt");
@@ -153,7 +173,11 @@ static sv_status open_source(training *t, sv_error *err) {
 static sv_status plan(training *t, sv_error *err) {
     const sv_train_config *c = t->c;
     double per_update = (double)(c->per_device_train_batch_size * c->gradient_accumulation_steps);
-    int64_t n = c->max_steps ? c->max_steps : (int64_t)ceil(c->epochs * (double)sv_source_n(t->source) / per_update);
+    double by_epochs = ceil(c->epochs * (double)sv_source_n(t->source) / per_update);
+    if (!c->max_steps && by_epochs > MAX_UPDATES)
+        return sv_fail(err, SV_ERR_USAGE, "'epochs' is too many: %g of %lld records", c->epochs,
+                       (long long)sv_source_n(t->source));
+    int64_t n = c->max_steps ? c->max_steps : (int64_t)by_epochs;
     t->schedule =
         (sv_schedule){.peak = c->learning_rate,
                       .n_updates = n,
@@ -173,89 +197,26 @@ static sv_status plan(training *t, sv_error *err) {
 
 static char *in_output(const training *t, const char *name) { return sv_path_join(t->c->output_dir, name); }
 
-/* Keys that may differ when a run goes on: they change none of its numbers. */
-static void forget_harmless(json_t *config) {
-    static const char *const keys[] = {"output_dir",  "save_steps", "keep_checkpoints",
-                                       "eval_nights", "eval_steps", "recompute"};
-    for (size_t i = 0; i < SV_COUNT(keys); i++) json_object_del(config, keys[i]);
-}
-
-/* With `epochs` it follows from the number of records, which no key tells. */
-static json_t *plan_to_json(const training *t) {
-    return json_pack("{s:I,s:I}", "updates", (json_int_t)t->schedule.n_updates, "warm_up",
-                     (json_int_t)t->schedule.n_warm_up);
-}
-
-static sv_status compare_plans(const training *t, const json_t *there, sv_error *err) {
-    int64_t n = t->schedule.n_updates, n_there = sv_json_int(json_object_get(there, "plan"), "updates", n);
-    if (n == n_there) return SV_OK;
-    return sv_fail(err, SV_ERR_INPUT,
-                   "%s holds a run of %lld updates, its records now give %lld: have they changed? name another "
-                   "output_dir, or remove that folder",
-                   t->c->output_dir, (long long)n_there, (long long)n);
-}
-
-/* Writes down what the run is told, or compares with what it was told before. */
-static sv_status claim_folder(training *t, sv_error *err) {
-    char *path = in_output(t, "run.json");
-    json_t *mine = sv_train_config_to_json(t->c), *there = NULL, *value;
-    const char *key;
-    sv_status s = path && mine ? sv_make_dirs(t->c->output_dir, err) : sv_fail_memory(err, "run.json", 0);
-    if (!s && !sv_file_exists(path)) {
-        s = json_object_set_new(mine, "plan", plan_to_json(t)) ? sv_fail_memory(err, "run.json", 0)
-                                                               : sv_json_save(path, mine, err);
-    } else if (!s && !(s = sv_json_load(path, &there, err))) {
-        forget_harmless(mine);
-        json_object_foreach(mine, key, value) {
-            if (s || json_equal(value, json_object_get(there, key))) continue;
-            s = sv_fail(err, SV_ERR_INPUT,
-                        "%s holds a run with another '%s'; name another output_dir, or remove that folder",
-                        t->c->output_dir, key);
-        }
-        if (!s) s = compare_plans(t, there, err);
-    }
-    json_decref(mine);
-    json_decref(there);
-    free(path);
-    return s;
-}
-
-/* Keeps the lines of updates that the checkpoint knows; what came after is done again. */
-static sv_status trim_log(training *t, sv_error *err) {
-    char *text = NULL;
-    size_t len = 0;
-    sv_strbuf kept = {0};
-    if (!sv_file_exists(t->log_path)) return SV_OK;
-    sv_status s = sv_file_read(t->log_path, SIZE_MAX, &text, &len, err);
-    for (size_t at = 0; !s && at < len;) {
-        const char *end = memchr(text + at, '\n', len - at);
-        size_t n = end ? (size_t)(end - (text + at)) + 1 : len - at;
-        json_t *line = end ? json_loadb(text + at, n, 0, NULL) : NULL;
-        if (line && sv_json_int(line, "step", INT64_MAX) < t->n_done) sv_strbuf_append(&kept, text + at, n);
-        json_decref(line);
-        at += n;
-    }
-    if (!s && kept.failed) s = sv_fail_memory(err, "log", len);
-    if (!s) s = sv_file_write(t->log_path, sv_strbuf_text(&kept), kept.len, err);
-    sv_strbuf_free(&kept);
-    free(text);
-    return s;
-}
-
 /* With another prompt than its own a model says nothing: evaluation and what is saved take that of the records. */
-static sv_status claim_prompt(training *t, sv_error *err) {
+static sv_status find_prompt(training *t, sv_error *err) {
     char text[640];
     if (t->options->kind == SV_RECORD_WPT) return SV_OK;
     sv_status s = sv_source_find_system(t->source, &t->prompt, err);
-    if (s) return s;
-    if (!t->prompt) {
-        snprintf(text, sizeof text,
-                 "%.200s: its records do not have one and the same system prompt; nights are staged with that of "
-                 "%.200s/prompt.txt, which may not be theirs",
-                 t->c->train_file, t->trainee->network.folder);
-        warn(t, text);
-        return SV_OK;
-    }
+    if (s || t->prompt) return s;
+    snprintf(text, sizeof text,
+             "%.200s: its records do not have one and the same system prompt; nights are staged with that of "
+             "%.200s/prompt.txt, which may not be theirs",
+             t->c->train_file, t->trainee->network.folder);
+    warn(t, text);
+    return SV_OK;
+}
+
+static sv_status claim_folder(training *t, sv_error *err) {
+    sv_run_plan plan = {.n_updates = t->schedule.n_updates, .n_warm_up = t->schedule.n_warm_up};
+    sv_status s = t->c->train_file ? sv_sha256_file(t->c->train_file, plan.records_sha256, err) : SV_OK;
+    if (t->prompt) sv_sha256_hex(t->prompt, strlen(t->prompt), plan.prompt_sha256);
+    if (!s) s = sv_run_folder_claim(t->c, &plan, err);
+    if (s || !t->prompt) return s;
     char *path = in_output(t, "prompt.txt");
     s = path ? sv_file_write(path, t->prompt, strlen(t->prompt), err) : sv_fail_memory(err, "path", 0);
     free(path);
@@ -308,7 +269,7 @@ static sv_status resume(training *t, sv_error *err) {
     json_decref(loop);
     t->log_path = in_output(t, "log.jsonl");
     if (!t->log_path) return sv_fail_memory(err, "path", 0);
-    if ((s = trim_log(t, err))) return s;
+    if ((s = sv_run_folder_trim_log(t->log_path, t->n_done, err))) return s;
     t->log = fopen(t->log_path, "a");
     return t->log ? SV_OK : sv_fail_errno(err, SV_ERR_OUTPUT, "%s: cannot open", t->log_path);
 }
@@ -339,8 +300,8 @@ static sv_status save_trained(training *t, const char *name, sv_error *err) {
 
 /* What the records of an update weigh together. */
 typedef struct totals {
-    double weight;                /* of the answers' tokens */
-    size_t n_known[SV_MAX_HEADS]; /* values that the heads learn */
+    double answers;             /* their tokens */
+    double heads[SV_MAX_HEADS]; /* the values that each learns */
 } totals;
 
 static sv_status gather(training *t, totals *sum, sv_error *err) {
@@ -356,31 +317,41 @@ static sv_status gather(training *t, totals *sum, sv_error *err) {
             if (!s) s = sv_prepared_add(&t->micro[m], &record, &t->preparer, err);
             sv_record_free(&record);
         }
-        sum->weight += t->micro[m].weight;
+        sum->answers += t->micro[m].weight;
         sv_train_batch batch = sv_prepared_batch(&t->micro[m]);
-        if (t->heads && !s) sv_heads_count(t->heads, &batch, sum->n_known);
+        if (t->heads && !s) sv_heads_weigh(t->heads, &batch, sum->heads);
     }
     return s;
 }
 
 /* Each mean loss times its weight; what no record of the update knows is not learnt. */
 static sv_pass_scales scales_of(const training *t, const totals *sum) {
-    sv_pass_scales scales = {.answers = sum->weight > 0 ? t->c->answer_weight / sum->weight : 0};
+    sv_pass_scales scales = {.answers = sum->answers > 0 ? t->c->answer_weight / sum->answers : 0};
     for (size_t i = 0; t->heads && i < t->heads->n; i++)
-        scales.heads[i] = sum->n_known[i] ? t->heads->items[i].weight / (double)sum->n_known[i] : 0;
+        scales.heads[i] = sum->heads[i] > 0 ? t->heads->items[i].weight / sum->heads[i] : 0;
     return scales;
 }
 
-/* A head that never has anything to learn is a mistake of whoever chose it. */
-static sv_status check_heads(const training *t, const totals *sum, sv_error *err) {
-    for (size_t i = 0; t->heads && i < t->heads->n && t->n_done == 0; i++) {
-        if (sum->n_known[i]) continue;
-        return sv_fail(err, SV_ERR_INPUT,
-                       "head '%s': none of the records of the first update knows what it should learn; simulated "
-                       "nights know everything, files of records only what their answers say",
-                       t->heads->items[i].name);
+/* Said once, of the first update: a run that learns nothing, or a head, is mostly a slip of whoever set it up. */
+static void check_first(const training *t, const totals *sum) {
+    char text[320];
+    if (t->n_done > 0) return;
+    if (t->c->answer_weight > 0 && !(sum->answers > 0))
+        warn(t, "the records of the first update have nothing to learn in their answers: all weights are 0");
+    for (size_t i = 0; t->heads && i < t->heads->n; i++) {
+        if (sum->heads[i] > 0) continue;
+        snprintf(text, sizeof text,
+                 "head '%s': none of the records of the first update knows what it should learn; simulated nights know "
+                 "everything, files of records only what their answers say, and pictures heads need a picture",
+                 t->heads->items[i].name);
+        warn(t, text);
     }
-    return SV_OK;
+}
+
+static bool learns(const training *t, const sv_pass_scales *scales) {
+    bool any = scales->answers > 0;
+    for (size_t i = 0; t->heads && i < t->heads->n; i++) any = any || scales->heads[i] > 0;
+    return any;
 }
 
 static json_t *real_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
@@ -390,8 +361,8 @@ static void add_losses(sv_pass_loss *sum, const sv_pass_loss *more, size_t n_hea
     sum->n_tokens += more->n_tokens;
     for (size_t i = 0; i < n_heads; i++) {
         sum->heads[i].sum += more->heads[i].sum;
-        sum->heads[i].n_known += more->heads[i].n_known;
-        sum->heads[i].n_right += more->heads[i].n_right;
+        sum->heads[i].weight += more->heads[i].weight;
+        sum->heads[i].right += more->heads[i].right;
     }
 }
 
@@ -400,10 +371,9 @@ static json_t *describe_heads(const training *t, const sv_pass_loss *loss) {
     json_t *out = t->heads ? json_object() : NULL;
     for (size_t i = 0; out && i < t->heads->n; i++) {
         const sv_head_loss *l = &loss->heads[i];
-        double n = (double)l->n_known;
-        json_t *head = json_pack("{s:o}", "loss", real_or_null(l->sum / n));
+        json_t *head = json_pack("{s:o}", "loss", real_or_null(l->sum / l->weight));
         if (sv_target_infos[t->heads->items[i].target].loss == SV_LOSS_CHOICE)
-            json_object_set_new(head, "accuracy", real_or_null((double)l->n_right / n));
+            json_object_set_new(head, "accuracy", real_or_null(l->right / l->weight));
         json_object_set_new(out, t->heads->items[i].name, head);
     }
     return out;
@@ -423,8 +393,8 @@ static sv_status update(training *t, double *mean_loss, sv_error *err) {
     sv_pass_loss sum = {0};
     totals all;
     sv_status s = gather(t, &all, err);
-    if (!s) s = check_heads(t, &all, err);
     if (s) return s;
+    check_first(t, &all);
     const sv_pass_scales scales = scales_of(t, &all);
     sv_trainee_clear_gradients(t->trainee);
     for (size_t m = 0; m < t->n_micro && !s; m++) {
@@ -444,7 +414,10 @@ static sv_status update(training *t, double *mean_loss, sv_error *err) {
                        (long long)t->n_done, *mean_loss, norm);
     }
     sv_gradient_clip(t->trainee, norm, t->c->max_grad_norm);
-    sv_adamw_update(&t->optimizer, t->trainee, rate, t->pool);
+    if (learns(t, &scales))
+        sv_adamw_update(&t->optimizer, t->trainee, rate, t->pool);
+    else
+        t->optimizer.n_updates++; /* not even decay: the weights rest */
     s = write_update(t, &sum, *mean_loss, norm, rate, err);
     t->n_done++;
     return s;
@@ -523,8 +496,8 @@ static sv_status run(training *t, sv_error *err) {
     if (!s) s = open_trainee(t, err);
     if (!s) s = open_source(t, err);
     if (!s) s = plan(t, err);
+    if (!s) s = find_prompt(t, err);
     if (!s) s = claim_folder(t, err);
-    if (!s) s = claim_prompt(t, err);
     if (!s) s = check_answer_order(t, err);
     if (!s) s = resume(t, err);
     if (s) return s;

@@ -1,7 +1,7 @@
 /*
  * training.h - a whole run: records in, updates, checkpoints, a log, what was trained out.
  *
- * OUTPUT/run.json      what the run was told; plan: its updates, and those of them in which the rate rises
+ * OUTPUT/run.json      what the run was told, and what follows from its records (run_folder.h)
  * OUTPUT/log.jsonl     an object for each update: step, loss, grad_norm, lr, tokens;
  *                      for each evaluation: step, kappa, accuracy (means over the nights), kappa_pooled,
  *                      accuracy_pooled, f1_pooled by stage, n_epochs (of all epochs together)
@@ -12,7 +12,7 @@
  * OUTPUT/final         what was trained, at the end: a PEFT adapter or a model folder
  *
  * A run that was stopped in any way goes on from its newest whole checkpoint and gives the very numbers of one that was
- * not.
+ * not, on a CPU with the same vector instructions.
  */
 #ifndef SV_TRAIN_TRAINING_H
 #define SV_TRAIN_TRAINING_H

@@ -192,6 +192,45 @@ cat "$work/more" >>"$work/data/wpt_train.jsonl"
 code=0; sv train wpt -q "${by_epochs[@]}" 2>"$work/err" || code=$?
 ((code == 1)) && grep -q 'have they changed' "$work/err" || fail "more records were not noticed ($code)"
 
+echo "-- a folder is a run's once the run has begun: a mistake before that blocks nothing"
+slip=(sv train sft -q "${own[@]}" --output-dir "$work/slip" --learning-rate 0.000123456789012345)
+code=0; "${slip[@]}" --image-root "$work/nowhere" 2>/dev/null || code=$?
+((code == 1)) && [[ -s $work/slip/run.json ]] || fail "pictures that are not there ended with $code, run.json or not"
+"${slip[@]}"
+"${slip[@]}" # a rate of more digits than run.json has is the same rate
+python3 - "$work/slip/run.json" <<'P'
+import json, sys
+told = json.load(open(sys.argv[1]))
+del told["learn_end"] # as a version that did not know it would have written
+json.dump(told, open(sys.argv[1], "w"))
+P
+"${slip[@]}"
+code=0; "${slip[@]}" --learn-end true 2>"$work/err" || code=$?
+((code == 1)) && grep -q "another 'learn_end'" "$work/err" || fail "a key that was its default ($code): $(cat "$work/err")"
+
+echo "-- records: of other contents than before, with weights"
+sv train sft -q "${own[@]}" --output-dir "$work/own2"
+sed -i 's/"N2/"N1/' "$work/sft/sft_train.jsonl"
+code=0; sv train sft -q "${own[@]}" --output-dir "$work/own2" 2>"$work/err" || code=$?
+((code == 1)) && grep -q 'on other records.*have they changed' "$work/err" || fail "other contents ($code): $(cat "$work/err")"
+sed 's/^{/{"weight": 0, /' "$work/sft/sft_train.jsonl" >"$work/sft/nothing.jsonl"
+nothing=("${own[@]}" --max-steps 2 --train-file "$work/sft/nothing.jsonl" --heads prompt.stage,columns.mav)
+sv train sft -q "${nothing[@]}" --output-dir "$work/rests" 2>"$work/err"
+(($(grep -c 'the first update' "$work/err") == 3)) || fail "nothing to learn: $(cat "$work/err")"
+python3 - "$work/tiny/model.safetensors" "$work/rests/final/model.safetensors" <<'P' || fail "weights changed with nothing to learn"
+import json, sys
+def tensors(path):
+    data = open(path, "rb").read()
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:begin])
+    return {name: data[begin + t["data_offsets"][0]:begin + t["data_offsets"][1]] for name, t in header.items() if name != "__metadata__"}
+before, after = map(tensors, sys.argv[1:])
+sys.exit(not before or before != after)
+P
+sed '1s/^{/{"weight": "1", /' "$work/sft/sft_train.jsonl" >"$work/sft/text.jsonl"
+code=0; sv train sft -q "${own[@]}" --shuffle false --train-file "$work/sft/text.jsonl" --output-dir "$work/x" 2>"$work/err" || code=$?
+((code == 1)) && grep -q "text.jsonl: line 1: expected a number from 0 to 1e+06 as 'weight'" "$work/err" || fail "a text as weight ($code): $(cat "$work/err")"
+
 echo "-- what is wrong is said, and where"
 expect() { # PATTERN ARGUMENT...
   local pattern=$1 code=0
@@ -210,6 +249,11 @@ printf 'model_path: [a\n' >"$work/bad.yaml"
 expect "bad.yaml: line" "$work/bad.yaml"
 expect "there is no head 'picture.sleep'" "$work/run.yaml" --output-dir "$work/none" --heads picture.sleep
 expect "'precision' must be f32 or bf16, found 'f16'" "$work/run.yaml" --output-dir "$work/none" --precision f16
+expect "'per_device_train_batch_size' must be from 1 to 1000000" "$work/run.yaml" --output-dir "$work/none" --per-device-train-batch-size 9e14
+expect "'gradient_accumulation_steps' must be" "$work/run.yaml" --output-dir "$work/none" --gradient-accumulation-steps 0
+expect "'epochs' is too many" "$work/run.yaml" --output-dir "$work/none" --max-steps 0 --epochs 1e300
+expect "'stage_weight' must be from 0 to 1e+06" "$work/run.yaml" --output-dir "$work/none" --stage-weight 1e7
+expect "ends in the name 'lm_head'" "$work/run.yaml" --output-dir "$work/none" --lora-targets q_proj,lm_head
 expect "nothing would be learnt" --model-path "$work/tiny" --simulate-nights 1 --answer-weight 0 --output-dir "$work/none"
 head -c 3000 "$work/whole/checkpoint-12/state.safetensors" >"$work/short" && cp -r "$work/whole" "$work/torn"
 cp "$work/short" "$work/torn/checkpoint-12/state.safetensors"

@@ -291,11 +291,10 @@ static void a_damaged_one_keeps_no_place(void **unused) {
     end(&b);
 }
 
-/* Those of earlier versions have none. */
-static void without_checksum_it_is_read(void **unused) {
+static void without_checksum_it_is_refused(void **unused) {
     (void)unused;
     state a = begin(&lora), b = begin(&lora);
-    const char *output = in_folder("earlier"), *path = in_folder("earlier/checkpoint-1/state.json");
+    const char *output = in_folder("unsigned"), *path = in_folder("unsigned/checkpoint-1/state.json");
     json_t *json;
     sv_error err;
     step(&a, 1e-3);
@@ -303,8 +302,8 @@ static void without_checksum_it_is_read(void **unused) {
     ASSERT_OK(sv_json_load(path, &json, &err), err);
     assert_int_equal(json_object_del(json, "sha256"), 0);
     ASSERT_OK(sv_json_save(path, json, &err), err);
-    ASSERT_OK(load(output, &b, &err), err);
-    assert_true(is_same(&a, &b));
+    assert_int_equal(load(output, &b, &err), SV_ERR_INPUT);
+    assert_non_null(strstr(err.message, "checksum"));
     json_decref(json);
     end(&a);
     end(&b);
@@ -469,7 +468,7 @@ int main(void) {
                                        cmocka_unit_test(damaged_files_are_refused),
                                        cmocka_unit_test(the_one_before_is_taken),
                                        cmocka_unit_test(a_damaged_one_keeps_no_place),
-                                       cmocka_unit_test(without_checksum_it_is_read),
+                                       cmocka_unit_test(without_checksum_it_is_refused),
                                        cmocka_unit_test(a_full_disk_leaves_the_old_one),
                                        cmocka_unit_test(killed_at_any_moment),
                                        cmocka_unit_test(settings_by_module_stay),

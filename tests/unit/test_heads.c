@@ -141,16 +141,18 @@ static void draw(sv_patches *out, uint64_t seed, int width, int height) {
     sv_image_free(&image);
 }
 
-static void open_work(work *w, const char *const *specs, size_t n, int n_threads) {
+static void open_with(work *w, const char *const *specs, size_t n, int n_threads, const char *freeze,
+                      bool share_prefix) {
     sv_error err;
-    const sv_trainee_options options = {.full = true};
+    const sv_trainee_options options = {.full = true, .freeze = freeze};
     const sv_model_config *c = &base->config;
     *w = (work){0};
     some_facts(&w->facts);
     ASSERT_OK(sv_pool_new(n_threads, &w->pool, &err), err);
     ASSERT_OK(sv_trainee_new(base, &options, &w->t, &err), err);
     ASSERT_OK(sv_heads_new(specs, n, w->t, w->pool, &w->heads, &err), err);
-    ASSERT_OK(sv_pass_new(w->t, &(sv_pass_options){.heads = w->heads}, w->pool, &w->pass, &err), err);
+    const sv_pass_options pass = {.heads = w->heads, .share_prefix = share_prefix};
+    ASSERT_OK(sv_pass_new(w->t, &pass, w->pool, &w->pass, &err), err);
     size_t n_ids = 0, n_cells = (size_t)(w->heads->cells_w * w->heads->cells_h);
     w->ids[n_ids++] = c->vision_start_token;
     while (n_ids <= n_cells) w->ids[n_ids++] = c->image_token;
@@ -169,9 +171,14 @@ static void open_work(work *w, const char *const *specs, size_t n, int n_threads
                                           .n_pictures = 1,
                                           .n_prompt = n_ids - 3,
                                           .asked = i,
+                                          .weight = 1,
                                           .facts = i == 1 ? NULL : &w->facts}; /* of one nothing is known */
     }
     w->batch = (sv_train_batch){w->samples, N_SAMPLES, w->pictures, N_SAMPLES};
+}
+
+static void open_work(work *w, const char *const *specs, size_t n, int n_threads) {
+    open_with(w, specs, n, n_threads, NULL, false);
 }
 
 static void close_work(work *w) {
@@ -250,12 +257,152 @@ static void gradients_reach_the_network(void **state) {
         check_group(&w, &scales, 1, "text");
         check_group(&w, &scales, 2, "heads");
     }
-    size_t n_known[SV_MAX_HEADS] = {0};
-    sv_heads_count(w.heads, &w.batch, n_known);
-    assert_int_equal(n_known[0], 2 * 16 * 4);
-    assert_int_equal(n_known[2], 2);
-    assert_int_equal(n_known[5], 2 * SV_N_RULES);
+    double known[SV_MAX_HEADS] = {0};
+    sv_heads_weigh(w.heads, &w.batch, known);
+    assert_float_equal(known[0], 2 * 16 * 4, 0);
+    assert_float_equal(known[2], 2, 0);
+    assert_float_equal(known[5], 2 * SV_N_RULES, 0);
     assert_float_equal(w.heads->items[2].weight, 2, 0);
+    close_work(&w);
+}
+
+/* The same with what samples begin with computed once, and with a picture that two of them ask about. */
+static void gradients_of_what_is_shared(void **state) {
+    (void)state;
+    static const char *const some[] = {"columns.events", "picture.stage", "prompt.stage"};
+    const sv_pass_scales scales = some_scales(0.03);
+    work w;
+    open_with(&w, some, SV_COUNT(some), 2, NULL, true);
+    w.which[2] = w.samples[2].asked = 0;
+    w.samples[2].n_prompt--;
+    for (int group = 0; group < 3; group++) check_group(&w, &scales, group, "shared");
+    close_work(&w);
+}
+
+/* Loss and all gradients of a batch, which stay the trainee's. */
+static double take(work *w, const sv_pass_scales *scales, float **gradient) {
+    double loss = total(w, scales, true);
+    *gradient = sv_calloc(w->t->n_values, sizeof **gradient);
+    assert_non_null(*gradient);
+    for (size_t i = 0, at = 0; i < w->t->n_parameters; at += w->t->parameters[i++].n)
+        memcpy(*gradient + at, w->t->parameters[i].gradient, w->t->parameters[i].n * sizeof **gradient);
+    return loss;
+}
+
+static void assert_gradients(const work *w, const float *a, const float *b, double times, double tolerance) {
+    double off = 0, size = 0;
+    for (size_t i = 0; i < w->t->n_values; i++) {
+        off = fmax(off, fabs((double)a[i] - times * (double)b[i]));
+        size = fmax(size, fabs((double)a[i]));
+    }
+    assert_true(size > 0 && off <= tolerance * size);
+}
+
+/* A sample of weight 2 is two of them; one of weight 0 is none. */
+static void samples_are_weighed(void **state) {
+    (void)state;
+    static const char *const some[] = {"columns.bands", "picture.stage", "prompt.rules"};
+    const sv_pass_scales scales = some_scales(0);
+    double known[SV_MAX_HEADS] = {0};
+    float *once, *twice;
+    work w;
+    open_work(&w, some, SV_COUNT(some), 1);
+    w.samples[2].weight = 0;
+    double one = take(&w, &scales, &once);
+    w.samples[0].weight = 2;
+    double two = take(&w, &scales, &twice);
+    assert_true(fabs(two - 2 * one) <= 1e-6 * two);
+    assert_gradients(&w, twice, once, 2, 1e-5);
+    sv_heads_weigh(w.heads, &w.batch, known);
+    assert_float_equal(known[1], 2, 0);
+    free(once);
+    free(twice);
+    close_work(&w);
+}
+
+/* Heads on pictures learn nothing of a sample that has none; the others' losses stay what they are. */
+static void samples_without_pictures(void **state) {
+    (void)state;
+    static const char *const some[] = {"columns.bands", "picture.stage", "prompt.stage"};
+    const sv_pass_scales scales = some_scales(0.03);
+    double with[SV_MAX_HEADS] = {0}, without[SV_MAX_HEADS] = {0};
+    sv_error err;
+    sv_pass_loss a, b;
+    work w;
+    open_work(&w, some, SV_COUNT(some), 2);
+    w.samples[2].weight = 0;
+    sv_heads_weigh(w.heads, &w.batch, with);
+    ASSERT_OK(sv_pass_run(w.pass, &w.batch, &scales, 0, &a, &err), err);
+    w.samples[2] = (sv_train_sample){.ids = w.ids + w.samples[0].n_ids - N_TEXT + 2,
+                                     .weights = w.weights + w.samples[0].n_ids - N_TEXT + 2,
+                                     .n_ids = N_TEXT - 2,
+                                     .n_prompt = 4,
+                                     .asked = 99,
+                                     .weight = 1,
+                                     .facts = &w.facts};
+    sv_heads_weigh(w.heads, &w.batch, without);
+    ASSERT_OK(sv_pass_run(w.pass, &w.batch, &scales, 0, &b, &err), err);
+    for (int i = 0; i < 2; i++) {
+        assert_float_equal(with[i], without[i], 0);
+        assert_true(a.heads[i].sum == b.heads[i].sum);
+    }
+    assert_float_equal(without[2], with[2] + 1, 0);
+    assert_float_equal(b.heads[2].weight, without[2], 0);
+    float *gradient;
+    assert_true(isfinite(take(&w, &scales, &gradient)));
+    for (size_t i = 0; i < w.t->n_values; i++) assert_true(isfinite(gradient[i]));
+    free(gradient);
+    close_work(&w);
+}
+
+/* Of a tower that is frozen the heads learn all the same. */
+static void frozen_tower(void **state) {
+    (void)state;
+    static const char *const some[] = {"columns.bands", "picture.stage"};
+    const sv_pass_scales scales = some_scales(0);
+    work w, whole;
+    open_with(&w, some, SV_COUNT(some), 2, "visual\\..*", false);
+    open_work(&whole, some, SV_COUNT(some), 2);
+    assert_false(w.t->vision_trains);
+    for (size_t i = 0; i < 2; i++) /* they begin otherwise, for they are other parameters by number */
+        memcpy(w.heads->items[i].weights, whole.heads->items[i].weights,
+               w.heads->items[i].n_in * w.heads->items[i].n_out * sizeof(float));
+    assert_true(total(&w, &scales, true) == total(&whole, &scales, true));
+    for (size_t i = 0; i < 2; i++) {
+        const sv_head *a = &w.heads->items[i], *b = &whole.heads->items[i];
+        assert_memory_equal(a->dweights, b->dweights, a->n_in * a->n_out * sizeof(float));
+        assert_memory_equal(a->dbias, b->dbias, a->n_out * sizeof(float));
+    }
+    close_work(&w);
+    close_work(&whole);
+}
+
+/* More prompts than are normed at a time: the loss of many is that of one so many times. */
+static void many_prompts(void **state) {
+    (void)state;
+    enum { MANY = 131 };
+    static const char *const some[] = {"prompt.stage", "prompt.rules"};
+    const sv_pass_scales scales = some_scales(0);
+    sv_train_sample samples[MANY];
+    float *one, *many;
+    work w;
+    open_work(&w, some, SV_COUNT(some), 2);
+    for (size_t i = 0; i < MANY; i++) {
+        samples[i] = w.samples[0];
+        samples[i].ids += w.samples[0].n_ids - N_TEXT + 2;
+        samples[i].weights += w.samples[0].n_ids - N_TEXT + 2;
+        samples[i].n_ids = N_TEXT - 2;
+        samples[i].n_prompt = 4;
+        samples[i].n_pictures = 0;
+    }
+    w.batch = (sv_train_batch){samples, 1, NULL, 0};
+    double of_one = take(&w, &scales, &one);
+    w.batch.n_samples = MANY;
+    double of_many = take(&w, &scales, &many);
+    assert_true(fabs(of_many - MANY * of_one) <= 1e-4 * of_many);
+    assert_gradients(&w, many, one, MANY, 1e-3);
+    free(one);
+    free(many);
     close_work(&w);
 }
 
@@ -292,7 +439,7 @@ static void text_rests(void **state) {
     sv_trainee_clear_gradients(w.t);
     ASSERT_OK(sv_pass_run(w.pass, &w.batch, &scales, 0, &loss, &err), err);
     assert_int_equal(loss.n_supervised, 0);
-    assert_true(loss.n_tokens > 0 && loss.heads[0].n_known == 2);
+    assert_true(loss.n_tokens > 0 && loss.heads[0].weight == 2);
     sv_adamw_update(&o, w.t, 0.01, NULL);
     sv_trainee *fresh;
     ASSERT_OK(sv_trainee_new(base, &(sv_trainee_options){.full = true}, &fresh, &err), err);
@@ -345,6 +492,7 @@ static void mistakes_are_said(void **state) {
                  {"stage", NULL, "there is no head 'stage'"},
                  {"picture.stage=0", NULL, "a weight above 0"},
                  {"picture.stage=x", NULL, "a weight above 0"},
+                 {"picture.stage=1e7", NULL, "up to 1e+06"},
                  {"picture.stage", "picture.stage=2", "is there twice"}};
     sv_trainee *t;
     sv_heads *heads;
@@ -365,7 +513,11 @@ static void mistakes_are_said(void **state) {
     draw(&w.pictures[2], 2, 224, 224);
     const sv_pass_scales scales = some_scales(0);
     assert_int_equal(sv_pass_run(w.pass, &w.batch, &scales, 0, &loss, &err), SV_ERR_INPUT);
+    assert_non_null(strstr(err.message, "sample 2: heads read"));
     assert_non_null(strstr(err.message, "448 x 224"));
+    w.samples[2].id = "S1#7_N2";
+    assert_int_equal(sv_pass_run(w.pass, &w.batch, &scales, 0, &loss, &err), SV_ERR_INPUT);
+    assert_non_null(strstr(err.message, "record 'S1#7_N2': heads read"));
     close_work(&w);
 }
 
@@ -373,6 +525,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(targets_say_what_is_known),
                                        cmocka_unit_test(losses_have_their_gradients),
                                        cmocka_unit_test(gradients_reach_the_network),
+                                       cmocka_unit_test(gradients_of_what_is_shared),
+                                       cmocka_unit_test(samples_are_weighed),
+                                       cmocka_unit_test(samples_without_pictures),
+                                       cmocka_unit_test(frozen_tower),
+                                       cmocka_unit_test(many_prompts),
                                        cmocka_unit_test(threads_do_not_matter),
                                        cmocka_unit_test(text_rests),
                                        cmocka_unit_test(heads_are_kept_apart),
