@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/clones.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "tensor/backward.h"
@@ -13,7 +14,8 @@
 
 /* ---- dropout */
 
-#define DROP_BLOCK ((size_t)64) /* counters whose numbers are drawn at a time, of four inputs each */
+#define DROP_COUNTERS ((size_t)64) /* whose numbers are drawn at a time, four each */
+#define DROP_BLOCK (4 * DROP_COUNTERS)
 
 typedef struct drop_job {
     const sv_dropout *dropout;
@@ -24,23 +26,34 @@ typedef struct drop_job {
     bool add; /* to out, instead of setting it */
 } drop_job;
 
+void sv_drop_clones(const uint32_t *words, uint32_t limit, float scale, size_t n, const float *x, float *restrict out);
+void sv_drop_add_clones(const uint32_t *words, uint32_t limit, float scale, size_t n, const float *x,
+                        float *restrict out);
+
+SV_CLONES void sv_drop_clones(const uint32_t *words, uint32_t limit, float scale, size_t n, const float *x,
+                              float *restrict out) {
+    for (size_t k = 0; k < n; k++) out[k] = x[k] * (words[k] < limit ? 0 : scale);
+}
+
+SV_CLONES void sv_drop_add_clones(const uint32_t *words, uint32_t limit, float scale, size_t n, const float *x,
+                                  float *restrict out) {
+    for (size_t k = 0; k < n; k++) out[k] += x[k] * (words[k] < limit ? 0 : scale);
+}
+
 static void drop_row(void *context, int64_t row, int thread) {
     (void)thread;
     const drop_job *j = context;
     const uint32_t key[2] = {(uint32_t)j->dropout->key, (uint32_t)(j->dropout->key >> 32)};
-    const uint64_t limit = (uint64_t)ceil(j->dropout->probability * 4294967296.0);
+    const uint32_t limit = (uint32_t)fmin(ceil(j->dropout->probability * 0x1p32), UINT32_MAX);
     const float scale = (float)(1 / (1 - j->dropout->probability));
     const float *x = j->x + (size_t)row * j->x_stride;
     float *out = j->out + (size_t)row * j->out_stride;
-    uint32_t words[4 * DROP_BLOCK];
-    for (size_t i = 0; i < j->n_in; i += 4 * DROP_BLOCK) {
+    uint32_t words[DROP_BLOCK];
+    for (size_t i = 0; i < j->n_in; i += DROP_BLOCK) {
         const uint32_t counter[4] = {(uint32_t)(i / 4), (uint32_t)row, (uint32_t)((uint64_t)row >> 32), 0x64726F70};
-        size_t n = SV_MIN(4 * DROP_BLOCK, j->n_in - i);
-        sv_philox_n(counter, key, DROP_BLOCK, words);
-        for (size_t k = 0; k < n; k++) {
-            float value = words[k % 4 * DROP_BLOCK + k / 4] < limit ? 0 : x[i + k] * scale;
-            out[i + k] = j->add ? out[i + k] + value : value;
-        }
+        sv_philox_n(counter, key, DROP_COUNTERS, words);
+        (j->add ? sv_drop_add_clones : sv_drop_clones)(words, limit, scale, SV_MIN(DROP_BLOCK, j->n_in - i), x + i,
+                                                       out + i);
     }
 }
 
