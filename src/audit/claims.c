@@ -254,12 +254,16 @@ static size_t take_number(reader *r, size_t i) {
     return q.next;
 }
 
-static void take_share(reader *r, const sv_word *word) {
+static void take_share(reader *r, size_t i) {
     sv_claim *target = r->head < r->claims->n ? &r->claims->items[r->head] : current(r) ? current(r) : &r->waiting;
-    double share = word->value / 100;
+    double share = r->words[i].value / 100;
+    sv_word_meaning how = r->words[i].meaning, before = i > 0 ? r->words[i - 1].meaning : SV_WORD_PLAIN;
+    bool under = how == SV_WORD_SHARE_UNDER || before == SV_WORD_UNDER,
+         over = how == SV_WORD_SHARE_OVER || before == SV_WORD_OVER;
     target->bounds[SV_Q_SHARE] = (sv_bound){.stated = true,
-                                            .low = word->meaning == SV_WORD_SHARE_UNDER ? -INFINITY : share,
-                                            .high = word->meaning == SV_WORD_SHARE_OVER ? INFINITY : share};
+                                            .approximate = before == SV_WORD_ABOUT,
+                                            .low = under ? -INFINITY : share,
+                                            .high = over ? INFINITY : share};
 }
 
 /* ---- the walk */
@@ -343,7 +347,7 @@ static size_t take_word(reader *r, size_t i) {
         case SV_WORD_NUMBER: return take_number(r, i);
         case SV_WORD_SHARE:
         case SV_WORD_SHARE_OVER:
-        case SV_WORD_SHARE_UNDER: take_share(r, w); break;
+        case SV_WORD_SHARE_UNDER: take_share(r, i); break;
         case SV_WORD_BREAK: new_clause(r); break;
         case SV_WORD_COMMA: take_comma(r, i); break;
         default: break;

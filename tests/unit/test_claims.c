@@ -107,6 +107,11 @@ static bool same_core(const sv_claim *a, const sv_claim *b) {
 
 static bool same_number(double a, double b) { return (isnan(a) && isnan(b)) || a == b || fabs(a - b) < 1e-6; }
 
+/* A third is 33 %, 0.33 or 0.333. */
+static bool same_bound(double a, double b, int quantity) {
+    return same_number(a, b) || (quantity == SV_Q_SHARE && fabs(a - b) < 0.005);
+}
+
 static bool same_in_full(const sv_claim *a, const sv_claim *b) {
     bool same = same_core(a, b) && a->hedged == b->hedged && a->level == b->level && a->roles == b->roles &&
                 a->epoch_offset == b->epoch_offset && a->comparison == b->comparison &&
@@ -114,8 +119,8 @@ static bool same_in_full(const sv_claim *a, const sv_claim *b) {
                 same_number(a->to_s, b->to_s);
     for (int q = 0; q < SV_N_QUANTITIES && same; q++) {
         same = a->bounds[q].stated == b->bounds[q].stated && a->bounds[q].approximate == b->bounds[q].approximate &&
-               (!a->bounds[q].stated ||
-                (same_number(a->bounds[q].low, b->bounds[q].low) && same_number(a->bounds[q].high, b->bounds[q].high)));
+               (!a->bounds[q].stated || (same_bound(a->bounds[q].low, b->bounds[q].low, q) &&
+                                         same_bound(a->bounds[q].high, b->bounds[q].high, q)));
     }
     return same;
 }
