@@ -33,6 +33,7 @@ typedef struct search {
     float *amplitude, *level, *best; /* [SV_TONES][n], [SV_TONES][n_levels], [n] largest ratio of a tone */
     unsigned char *tone;             /* [n] which one that is */
     unsigned char *bad, *sleep;      /* [n_s] */
+    float *slow;                     /* [n_s] 0.5-8 Hz power around */
     peak *peaks;
     size_t n_peaks, capacity;
 } search;
@@ -44,6 +45,7 @@ static void search_free(search *k) {
     free(k->tone);
     free(k->bad);
     free(k->sleep);
+    free(k->slow);
     free(k->peaks);
 }
 
@@ -60,9 +62,11 @@ static sv_status search_new(const sv_signals *signals, search *k, sv_error *err)
     k->tone = sv_calloc(k->n, 1);
     k->bad = sv_calloc(n_s, 1);
     k->sleep = sv_calloc(n_s, 1);
-    if (!k->amplitude || !k->level || !k->best || !k->tone || !k->bad || !k->sleep) {
+    k->slow = sv_calloc(n_s, sizeof(float));
+    if (!k->amplitude || !k->level || !k->best || !k->tone || !k->bad || !k->sleep || !k->slow) {
         return sv_fail_memory(err, "spindles", k->n * SV_TONES * sizeof(float));
     }
+    sv_eeg_power_around(signals, first, 0.5, 8, (int)(SV_P_burst_context_s / 2), k->slow);
     sv_status s = sv_eeg_mark_bad(signals, first, k->bad, err);
     if (!s) s = sv_eeg_mark_sleep(signals, first, SV_P_burst_context_s, SV_P_spindle_slow_ratio, k->sleep, err);
     for (size_t i = 0; i < n_s; i++) k->sleep[i] &= !k->bad[i];
@@ -177,6 +181,14 @@ static double score_of(const search *k, const peak *p) {
            SV_P_spindle_weight_alone * log(p->ratio / fmax(rival, 1)) + SV_P_spindle_weight_fast * log(p->uv / fast);
 }
 
+/* Neither the flank of alpha nor hidden among slow waves. */
+static bool is_distinct(const search *k, const peak *p) {
+    int second = SV_MIN((int)(p->at / PER_S), k->signals->n_s - 1);
+    double alpha = sqrt(sv_signals_power(k->signals, k->pattern.roles[0], second, 8, 10.5));
+    return p->uv >= SV_P_spindle_alpha_ratio * alpha &&
+           p->uv >= SV_P_spindle_visible_ratio * sqrt((double)k->slow[second]);
+}
+
 static sv_status add_event(const search *k, const peak *p, float *const bands[], sv_events *found, sv_error *err) {
     const float *a = k->amplitude + (size_t)p->tone * k->n;
     size_t from = p->at, to = p->at, reach = (size_t)(SV_P_spindle_max_s * PER_S / 2);
@@ -211,7 +223,7 @@ static sv_status call(const search *k, bool learned, sv_events *found, sv_error 
         if (!bands[c]) s = SV_ERR_MEMORY;
     }
     for (size_t i = 0; i < k->n_peaks && !s; i++) {
-        if (learned && score_of(k, &k->peaks[i]) < 0) continue;
+        if (!is_distinct(k, &k->peaks[i]) || (learned && score_of(k, &k->peaks[i]) < 0)) continue;
         s = add_event(k, &k->peaks[i], bands, found, err);
     }
     for (int c = 0; c < SV_SPATIAL_MAX; c++) free(bands[c]);
