@@ -127,6 +127,14 @@ static double largest_around(const search *k, size_t at, double apart_s, double 
     return (double)largest;
 }
 
+/* Neither the flank of alpha nor hidden among slow waves. */
+static bool is_distinct(const search *k, const peak *p) {
+    int second = SV_MIN((int)(p->at / PER_S), k->signals->n_s - 1);
+    double alpha = sqrt(sv_signals_power(k->signals, k->pattern.roles[0], second, 8, 10.5));
+    return p->uv >= SV_P_spindle_alpha_ratio * alpha &&
+           p->uv >= SV_P_spindle_visible_ratio * sqrt((double)k->slow[second]);
+}
+
 static sv_status find_peaks(search *k, double least, sv_error *err) {
     k->n_peaks = 0;
     for (size_t i = 0; i < k->n; i++) {
@@ -139,7 +147,8 @@ static sv_status find_peaks(search *k, double least, sv_error *err) {
                   .hz = frequency_at(k, i, tone),
                   .uv = (double)k->amplitude[(size_t)tone * k->n + i],
                   .ratio = (double)k->best[i]};
-        if (p.uv < SV_P_spindle_uv || p.hz < SV_P_spindle_low_hz || tone + 1 == SV_TONES) continue;
+        if (p.uv < SV_P_spindle_uv || p.hz < SV_P_spindle_low_hz || tone + 1 == SV_TONES || !is_distinct(k, &p))
+            continue;
         if (!sv_grow(&k->peaks, k->n_peaks, &k->capacity, sizeof p)) {
             return sv_fail_memory(err, "spindles", k->n_peaks * sizeof p);
         }
@@ -181,14 +190,6 @@ static double score_of(const search *k, const peak *p) {
            SV_P_spindle_weight_alone * log(p->ratio / fmax(rival, 1)) + SV_P_spindle_weight_fast * log(p->uv / fast);
 }
 
-/* Neither the flank of alpha nor hidden among slow waves. */
-static bool is_distinct(const search *k, const peak *p) {
-    int second = SV_MIN((int)(p->at / PER_S), k->signals->n_s - 1);
-    double alpha = sqrt(sv_signals_power(k->signals, k->pattern.roles[0], second, 8, 10.5));
-    return p->uv >= SV_P_spindle_alpha_ratio * alpha &&
-           p->uv >= SV_P_spindle_visible_ratio * sqrt((double)k->slow[second]);
-}
-
 static sv_status add_event(const search *k, const peak *p, float *const bands[], sv_events *found, sv_error *err) {
     const float *a = k->amplitude + (size_t)p->tone * k->n;
     size_t from = p->at, to = p->at, reach = (size_t)(SV_P_spindle_max_s * PER_S / 2);
@@ -213,7 +214,7 @@ static sv_status add_event(const search *k, const peak *p, float *const bands[],
     return sv_events_add(found, &event, err);
 }
 
-/* Band-passed EEG, in which amplitudes are measured. */
+/* Amplitudes are measured in the band-passed EEG. */
 static sv_status call(const search *k, bool learned, sv_events *found, sv_error *err) {
     float *bands[SV_SPATIAL_MAX] = {NULL};
     sv_status s = SV_OK;
@@ -223,7 +224,7 @@ static sv_status call(const search *k, bool learned, sv_events *found, sv_error 
         if (!bands[c]) s = SV_ERR_MEMORY;
     }
     for (size_t i = 0; i < k->n_peaks && !s; i++) {
-        if (!is_distinct(k, &k->peaks[i]) || (learned && score_of(k, &k->peaks[i]) < 0)) continue;
+        if (learned && score_of(k, &k->peaks[i]) < 0) continue;
         s = add_event(k, &k->peaks[i], bands, found, err);
     }
     for (int c = 0; c < SV_SPATIAL_MAX; c++) free(bands[c]);

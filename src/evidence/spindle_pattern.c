@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "evidence/detectors.h"
 
+_Static_assert(SV_TONE_REACH <= SV_NIGHT_RATE_HZ, "the background is sampled from the second second on");
+
 enum { MAX = SV_SPATIAL_MAX, REACH = SV_TONE_REACH, BLOCK = SV_EPOCH_SAMPLES };
 static const double ridge_uv2 = 0.25; /* of an amplifier; a channel without signal gets no weight */
 
@@ -146,7 +148,7 @@ void sv_spindle_pattern_amplitudes(const sv_spindle_pattern *p, size_t n, float 
             weighted_sum(p, f, n, first, x);
             for (size_t i = 0; i < BLOCK; i += SV_TONE_STEP) {
                 size_t at = first + i;
-                bool whole = at >= REACH && at + REACH <= n;
+                bool whole = at >= REACH && at + REACH < n;
                 if (whole) sv_tone(&p->tones, f, x + REACH + i, z);
                 out[(size_t)f * n_positions + at / SV_TONE_STEP] = whole ? hypotf(z[0], z[1]) : 0;
             }
