@@ -18,7 +18,7 @@
 #include "evidence/eeg.h"
 #include "evidence/spindle_pattern.h"
 
-enum { PER_S = SV_NIGHT_RATE_HZ / SV_TONE_STEP, LEVEL_STEP = 5 * PER_S, THIN = PER_S / 2 };
+enum { PER_S = SV_NIGHT_RATE_HZ / SV_TONE_STEP, LEVEL_STEP = 10 * PER_S, THIN = PER_S / 2 };
 
 typedef struct peak {
     size_t at; /* position */

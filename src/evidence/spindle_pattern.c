@@ -150,7 +150,7 @@ void sv_spindle_pattern_amplitudes(const sv_spindle_pattern *p, size_t n, float 
                 size_t at = first + i;
                 bool whole = at >= REACH && at + REACH < n;
                 if (whole) sv_tone(&p->tones, f, x + REACH + i, z);
-                out[(size_t)f * n_positions + at / SV_TONE_STEP] = whole ? hypotf(z[0], z[1]) : 0;
+                out[(size_t)f * n_positions + at / SV_TONE_STEP] = whole ? sqrtf(z[0] * z[0] + z[1] * z[1]) : 0;
             }
         }
     }

@@ -14,7 +14,7 @@ void sv_tones_fill(sv_tones *tones) {
     for (int f = 0; f < SV_TONES; f++) {
         double hz = SV_TONE_FIRST_HZ + f * SV_TONE_APART_HZ;
         for (int i = 0; i < REACH; i++) {
-            /* the window's sum is REACH; what lies on both sides of the middle is added up before */
+            /* the window's sum is REACH; the middle is added to itself */
             double window = (0.5 + 0.5 * cos(pi * i / REACH)) * 2 / REACH, angle = 2 * pi * hz * i / SV_NIGHT_RATE_HZ;
             tones->cosine[f][i] = (float)(window * cos(angle) * (i ? 1 : 0.5));
             tones->sine[f][i] = (float)(window * sin(angle));
@@ -22,10 +22,15 @@ void sv_tones_fill(sv_tones *tones) {
     }
 }
 
-/* Sums in lanes, so that their order is the same on every machine. */
-SV_CLONES void sv_tone_sums(const float *even, const float *odd, const float *cosine, const float *sine, float z[2]);
-SV_CLONES void sv_tone_sums(const float *even, const float *odd, const float *cosine, const float *sine, float z[2]) {
-    float re[LANES] = {0}, im[LANES] = {0};
+/* What lies on both sides of the middle is added up first; then sums in lanes, so that their order is the same on every
+ * machine. */
+SV_CLONES void sv_tone_sums(const float *at, const float *cosine, const float *sine, float z[2]);
+SV_CLONES void sv_tone_sums(const float *at, const float *cosine, const float *sine, float z[2]) {
+    float even[PADDED] = {0}, odd[PADDED] = {0}, re[LANES] = {0}, im[LANES] = {0};
+    for (int i = 0; i < REACH; i++) {
+        even[i] = at[i] + at[-i];
+        odd[i] = at[-i] - at[i];
+    }
     for (int i = 0; i < PADDED; i += LANES) {
         for (int l = 0; l < LANES; l++) {
             re[l] += even[i + l] * cosine[i + l];
@@ -43,10 +48,5 @@ SV_CLONES void sv_tone_sums(const float *even, const float *odd, const float *co
 }
 
 void sv_tone(const sv_tones *tones, int tone, const float *at, float z[2]) {
-    float even[PADDED] = {0}, odd[PADDED] = {0};
-    for (int i = 0; i < REACH; i++) {
-        even[i] = at[i] + at[-i];
-        odd[i] = at[-i] - at[i];
-    }
-    sv_tone_sums(even, odd, tones->cosine[tone], tones->sine[tone], z);
+    sv_tone_sums(at, tones->cosine[tone], tones->sine[tone], z);
 }
