@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "evidence/detectors.h"
+#include "evidence/spatial.h"
 
 enum { MAX = SV_BLINK_CHANNELS, STRIDE = 7 };
 static const double ridge_uv2 = 4, excess_uv = 300; /* keeps the covariance invertible, and artefacts out of it */
@@ -59,28 +60,6 @@ static void covariance(const sv_blink_pattern *p, const size_t *at, size_t n, do
     }
 }
 
-/* Gauss and Jordan, without pivots: s is positive definite. */
-static void invert(int n, double s[MAX][MAX], double inverse[MAX][MAX]) {
-    for (int a = 0; a < n; a++) {
-        for (int b = 0; b < n; b++) inverse[a][b] = a == b;
-    }
-    for (int a = 0; a < n; a++) {
-        double pivot = s[a][a];
-        for (int b = 0; b < n; b++) {
-            s[a][b] /= pivot;
-            inverse[a][b] /= pivot;
-        }
-        for (int r = 0; r < n; r++) {
-            double factor = s[r][a];
-            if (r == a) continue;
-            for (int b = 0; b < n; b++) {
-                s[r][b] -= factor * s[a][b];
-                inverse[r][b] -= factor * inverse[a][b];
-            }
-        }
-    }
-}
-
 /* x' S^-1 y */
 static double product(const sv_blink_pattern *p, const double x[MAX], const double y[MAX]) {
     double sum = 0;
@@ -93,12 +72,8 @@ static double product(const sv_blink_pattern *p, const double x[MAX], const doub
 static void learn_weights(sv_blink_pattern *p, const size_t *at, size_t n, float *scratch) {
     double s[MAX][MAX], h[MAX];
     covariance(p, at, n, s);
-    invert(p->n_channels, s, p->inverse);
-    double norm = product(p, p->gains, p->gains);
-    for (int a = 0; a < p->n_channels; a++) {
-        p->weights[a] = 0;
-        for (int b = 0; b < p->n_channels; b++) p->weights[a] += p->inverse[a][b] * p->gains[b] / norm;
-    }
+    sv_spatial_invert(p->n_channels, s, p->inverse);
+    sv_spatial_weights(p->n_channels, p->inverse, p->gains, p->weights);
     for (size_t k = 0; k < n; k++) {
         double sum = 0;
         heights_at(p, at[k], h);

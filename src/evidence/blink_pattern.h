@@ -8,8 +8,9 @@
 #define SV_EVIDENCE_BLINK_PATTERN_H
 
 #include "evidence/evidence.h"
+#include "evidence/spatial.h"
 
-#define SV_BLINK_CHANNELS 5
+#define SV_BLINK_CHANNELS SV_SPATIAL_MAX
 #define SV_BLINK_REACH 28 /* samples from the top to the feet of a pulse */
 
 typedef struct sv_blink_pattern {

@@ -14,7 +14,6 @@ typedef struct channel {
     float *band;  /* [n] band-passed */
     float *rms;   /* [n] of it */
     float *broad; /* [n] rms of the wide band */
-    float *rival; /* [n] rms of the rival band; NULL without */
     float *level; /* [n_levels] median of rms in the surroundings, twice a second */
     size_t n_levels;
     float *slow, *fast; /* [n_s] powers around */
@@ -27,7 +26,6 @@ static void channel_free(channel *c) {
     free(c->band);
     free(c->rms);
     free(c->broad);
-    free(c->rival);
     free(c->level);
     free(c->slow);
     free(c->fast);
@@ -62,10 +60,6 @@ static sv_status channel_new(const sv_signals *signals, sv_role role, const sv_b
     if (!c->band) return SV_ERR_MEMORY;
     c->broad = band_rms(signals, role, kind->wide_low_hz, kind->wide_high_hz, window, err);
     if (!c->broad) return SV_ERR_MEMORY;
-    if (kind->rival_ratio > 0) {
-        c->rival = band_rms(signals, role, kind->rival_low_hz, kind->rival_high_hz, window, err);
-        if (!c->rival) return SV_ERR_MEMORY;
-    }
     c->rms = sv_calloc(signals->n, sizeof(float));
     c->level = sv_calloc(c->n_levels, sizeof(float));
     c->slow = sv_calloc(n_s, sizeof(float));
@@ -89,8 +83,7 @@ static bool is_core(const channel *c, size_t i) {
     const sv_burst_kind *kind = c->kind;
     double rms = (double)c->rms[i];
     size_t level = SV_MIN(i / LEVEL_STEP, c->n_levels - 1);
-    return rms > kind->rms_uv && rms > kind->ratio * (double)c->level[level] &&
-           rms > kind->share * (double)c->broad[i] && (!c->rival || rms > kind->rival_ratio * (double)c->rival[i]);
+    return rms > kind->rms_uv && rms > kind->ratio * (double)c->level[level] && rms > kind->share * (double)c->broad[i];
 }
 
 /* A core grows to where the amplitude has fallen to a share of its peak. */

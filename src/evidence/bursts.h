@@ -1,5 +1,5 @@
 /*
- * bursts.h - stretches in which one band of the EEG stands out: spindles, theta bursts, sawtooth trains.
+ * bursts.h - stretches in which one band of the EEG stands out: theta bursts, sawtooth trains.
  *
  * The root mean square of the band must exceed its own median in the surrounding minute by a factor (thresholds
  * relative to the sleeper's level: Ferrarelli et al. 2007) and make up a share of a wider band (relative power: Devuyst
@@ -18,7 +18,6 @@ typedef struct sv_burst_kind {
     double ratio;                     /* over the level */
     double rms_uv;                    /* the least */
     double wide_low_hz, wide_high_hz, share;
-    double rival_low_hz, rival_high_hz, rival_ratio; /* over the amplitude of a neighbouring band; 0: no rival */
     double min_s, max_s;
     double slow_ratio_min, slow_ratio_max; /* log10 of 0.5-8 over 16-30 Hz power around: the state of sleep */
 } sv_burst_kind;

@@ -1,31 +1,6 @@
-/* detect_bursts.c - spindles, theta bursts and sawtooth waves: the kinds of bursts.h, by their parameters. */
+/* detect_bursts.c - theta bursts and sawtooth waves: the kinds of bursts.h, by their parameters. */
 #include "evidence/bursts.h"
 #include "evidence/detectors.h"
-
-/* AASM: 11-16 Hz, 0.5 s and more, most distinct over the centre; in NREM context (Lacourse et al. 2018), and not the
- * flank of alpha. */
-sv_status sv_detect_spindles(const sv_signals *signals, const sv_events *earlier, sv_events *found, sv_error *err) {
-    static const sv_burst_kind spindles = {.kind = SV_EVENT_SPINDLE,
-                                           .pass_low_hz = SV_P_spindle_pass_low_hz,
-                                           .pass_high_hz = SV_P_spindle_high_hz,
-                                           .low_hz = SV_P_spindle_low_hz,
-                                           .high_hz = SV_P_spindle_high_hz,
-                                           .window_s = SV_P_spindle_window_s,
-                                           .ratio = SV_P_spindle_ratio,
-                                           .rms_uv = SV_P_spindle_rms_uv,
-                                           .wide_low_hz = 4,
-                                           .wide_high_hz = 30,
-                                           .share = SV_P_spindle_share,
-                                           .rival_low_hz = 7.5,
-                                           .rival_high_hz = 10.5,
-                                           .rival_ratio = SV_P_spindle_alpha_ratio,
-                                           .min_s = SV_P_spindle_min_s,
-                                           .max_s = SV_P_spindle_max_s,
-                                           .slow_ratio_min = SV_P_spindle_slow_ratio,
-                                           .slow_ratio_max = 9};
-    (void)earlier;
-    return sv_bursts_find(signals, &spindles, found, err);
-}
 
 /* AASM: 4-7 Hz. */
 sv_status sv_detect_theta(const sv_signals *signals, const sv_events *earlier, sv_events *found, sv_error *err) {

@@ -280,6 +280,30 @@ static void blinks_are_learned(void **state) {
     free(h);
 }
 
+static double fast_burst(double t, double d) { return sin(pi * t / d) * sin(2 * pi * 15.3 * t); }
+
+/* Clear spindles teach the frequency of this sleeper: weak ones of that frequency are found too, others not; also where
+ * there is one channel only. */
+static void spindles_are_learned(void **state) {
+    (void)state;
+    static const unsigned montages[] = {ALL, 1 << SV_ROLE_C4};
+    head *h = malloc(sizeof *h);
+    fill(h, 9, 3, 1.5);
+    for (int k = 0; k < 28; k++) add(h, 6 + 8 * k, 1, 26, spindle, central);
+    for (int k = 0; k < 28; k++) add(h, 10 + 8 * k, 1, 8, k % 2 ? spindle : fast_burst, central);
+    for (size_t m = 0; m < SV_COUNT(montages); m++) {
+        sv_evidence e = measure(h, montages[m], NULL, EPOCHS);
+        int clear = 0, weak = 0, other = 0, all = sv_events_count(&e.events, SV_EVENT_SPINDLE, 0, 0, 1e6);
+        for (int k = 0; k < 28; k++) clear += near(&e, SV_EVENT_SPINDLE, 6.5 + 8 * k, 0.5);
+        for (int k = 0; k < 28; k++) *(k % 2 ? &weak : &other) += near(&e, SV_EVENT_SPINDLE, 10.5 + 8 * k, 0.5);
+        if (clear < 27 || weak < 11 || other > 1 || all - clear - weak - other > 2)
+            fail_msg("channels %x: %d clear, %d weak, %d of another frequency, %d in all", montages[m], clear, weak,
+                     other, all);
+        sv_evidence_free(&e);
+    }
+    free(h);
+}
+
 /* Every jump of the gaze is a movement: there, and back after a while; at once it is one peak. */
 static void a_way_back_is_a_movement(void **state) {
     (void)state;
@@ -375,6 +399,7 @@ int main(void) {
         cmocka_unit_test(every_subset_of_channels),
         cmocka_unit_test(eyes_need_their_channels),
         cmocka_unit_test(blinks_are_learned),
+        cmocka_unit_test(spindles_are_learned),
         cmocka_unit_test(a_way_back_is_a_movement),
         cmocka_unit_test(pops_are_of_one_electrode),
         cmocka_unit_test(no_arousal_within_a_movement),
