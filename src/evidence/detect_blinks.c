@@ -182,7 +182,7 @@ static int company(const size_t *tops, size_t n, size_t k) {
     return (int)(to - from);
 }
 
-/* Events of those tops in x that have company or are large. */
+/* Events of those tops in x that the eyes show and that have company or are large. */
 static sv_status add_events(const search *b, const float *x, const size_t *tops, size_t n, sv_events *found,
                             sv_error *err) {
     sv_status s = SV_OK;
@@ -190,7 +190,7 @@ static sv_status add_events(const search *b, const float *x, const size_t *tops,
         bool large = sv_blink_height(x, tops[k]) >= b->scale * SV_P_blink_alone_uv;
         if (!large && company(tops, n, k) < SV_P_blink_company) continue;
         sv_event event = event_of(b, x, tops[k]);
-        s = sv_events_add(found, &event, err);
+        if (event.amplitude_uv >= SV_P_blink_eye_uv) s = sv_events_add(found, &event, err);
     }
     return s;
 }
